@@ -1,0 +1,44 @@
+/* A view of the rows of a feature map: the whole map, or a ring buffer that holds its newest rows. */
+#ifndef LICHEN_VIEW_H
+#define LICHEN_VIEW_H
+
+#include "lichen_common.h"
+
+typedef struct {
+    int8_t *data;
+    int rows; /* row y lies at y modulo rows */
+} lichen_view_s8;
+
+typedef struct {
+    float *data;
+    int rows;
+} lichen_view_f32;
+
+LICHEN_INLINE lichen_view_s8 lichen_rows_s8(int8_t *data, int rows)
+{
+    lichen_view_s8 view;
+    view.data = data;
+    view.rows = rows;
+    return view;
+}
+
+LICHEN_INLINE lichen_view_f32 lichen_rows_f32(float *data, int rows)
+{
+    lichen_view_f32 view;
+    view.data = data;
+    view.rows = rows;
+    return view;
+}
+
+/* Start of row y, each row being `length` elements long. */
+LICHEN_INLINE int8_t *lichen_row_s8(lichen_view_s8 view, int y, int length)
+{
+    return view.data + (y < view.rows ? y : y % view.rows) * length;
+}
+
+LICHEN_INLINE float *lichen_row_f32(lichen_view_f32 view, int y, int length)
+{
+    return view.data + (y < view.rows ? y : y % view.rows) * length;
+}
+
+#endif

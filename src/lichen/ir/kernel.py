@@ -1,0 +1,71 @@
+"""What an operator asks of the backend: one call of a C kernel, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lichen.ir.module import Array
+
+
+@dataclass(frozen=True)
+class Core:
+    """What kernels may rely on in a processor core: any of `dsp`, `mve`, `fpu`, `avr`."""
+
+    name: str
+    features: frozenset[str] = frozenset()
+
+    def has(self, feature: str) -> bool:
+        return feature in self.features
+
+
+PLAIN = Core("plain")
+
+
+@dataclass(frozen=True)
+class Operand:
+    """The address of operand `index`; as a row view with `rows` rows if that is given."""
+
+    index: int
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The address of result `index`; as a row view with `rows` rows if that is given."""
+
+    index: int
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """An array in flash, packed in the order in which the kernel reads it (int8, int16, int32 or float32)."""
+
+    role: str  # "weights", "bias", "multiplier": becomes part of its name
+    data: Array
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Working memory of the call in the arena."""
+
+    bytes: int
+    alignment: int = 4
+
+
+Argument = Operand | Result | Table | Scratch
+
+
+@dataclass(frozen=True)
+class KernelCall:
+    """`lichen_<kernel>(&params, arguments…[, row_begin, row_end])`, defined in `backend/kernels/lichen_<kernel>.h`.
+
+    `params` are the members of `lichen_<kernel>_params`, in the order of the struct. `rows` is the number of output rows of a
+    spatial kernel, whose calls end in a range of rows; `None` for the others.
+    """
+
+    kernel: str
+    params: Mapping[str, int | float]
+    arguments: tuple[Argument, ...]
+    rows: int | None = None

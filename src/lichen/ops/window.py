@@ -1,0 +1,111 @@
+"""Geometry of a sliding window: what convolutions and poolings share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from lichen.ir.accesses import Accesses
+from lichen.ir.module import Array, Operation
+from lichen.ir.operator import require
+from lichen.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of `kernel` taps, `dilation` apart, moved by `stride` over an input padded by (top, bottom, left, right)."""
+
+    in_h: int
+    in_w: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[int, int, int, int]
+
+    ATTRIBUTES: ClassVar[dict[str, type]] = {"stride": tuple, "padding": tuple}
+
+    @staticmethod
+    def of(operation: Operation, kernel: tuple[int, int]) -> Window:
+        """The window of an operation with attributes `stride`, `padding` and, optionally, `dilation`. Raises `VerifyError`."""
+        source = operation.operands[0].type
+        require(
+            source.rank == 4 and source.shape[0] == 1,
+            f"the input must be (1, height, width, channels), not {list(source.shape)}",
+        )
+        stride, padding = operation.ints_attribute("stride"), operation.ints_attribute("padding")
+        dilation = operation.ints_attribute("dilation") if "dilation" in operation.attributes else (1, 1)
+        require(len(stride) == 2 and min(stride) >= 1, f"stride {stride} is not two numbers of at least 1")
+        require(len(dilation) == 2 and min(dilation) >= 1, f"dilation {dilation} is not two numbers of at least 1")
+        require(len(padding) == 4 and min(padding) >= 0, f"padding {padding} is not (top, bottom, left, right)")
+        require(min(kernel) >= 1, f"kernel {kernel} is not two numbers of at least 1")
+        top, bottom, left, right = padding
+        window = Window(
+            source.shape[1],
+            source.shape[2],
+            kernel,
+            (stride[0], stride[1]),
+            (dilation[0], dilation[1]),
+            (top, bottom, left, right),
+        )
+        reach_h, reach_w = window.reach
+        require(
+            max(padding[:2]) < reach_h and max(padding[2:]) < reach_w,
+            f"padding {padding} leaves windows that see only padding",
+        )
+        require(
+            window.out_h >= 1 and window.out_w >= 1, f"the window {reach_h}x{reach_w} is larger than the padded input"
+        )
+        return window
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Rows and columns from the first tap to the last, both included."""
+        return (self.kernel[0] - 1) * self.dilation[0] + 1, (self.kernel[1] - 1) * self.dilation[1] + 1
+
+    @property
+    def out_h(self) -> int:
+        return (self.in_h + self.padding[0] + self.padding[1] - self.reach[0]) // self.stride[0] + 1
+
+    @property
+    def out_w(self) -> int:
+        return (self.in_w + self.padding[2] + self.padding[3] - self.reach[1]) // self.stride[1] + 1
+
+    def patches(self, x: Array, fill: float) -> Array:
+        """All windows of `x` (1, H, W, C): an array (out_h, out_w, kernel_h, kernel_w, C), `fill` outside the input."""
+        top, bottom, left, right = self.padding
+        padded = np.pad(x[0], ((top, bottom), (left, right), (0, 0)), constant_values=fill)
+        views = np.lib.stride_tricks.sliding_window_view(padded, self.reach, axis=(0, 1))  # type: ignore[call-overload]
+        views = views[:: self.stride[0], :: self.stride[1], :, :: self.dilation[0], :: self.dilation[1]]
+        patches: Array = np.moveaxis(views, 2, 4)[: self.out_h, : self.out_w]
+        return patches
+
+    def accesses(self, source: TensorType, result: TensorType) -> Accesses:
+        """One access an output pixel, in raster order: the hull of its window is read, all its channels are written."""
+        pixel_in, pixel_out = source.shape[3] * source.dtype.size, result.shape[3] * result.dtype.size
+        oy, ox = (grid.ravel() for grid in np.mgrid[: self.out_h, : self.out_w].astype(np.int64))
+        y, x = oy * self.stride[0] - self.padding[0], ox * self.stride[1] - self.padding[2]
+        first = np.maximum(y, 0) * self.in_w + np.maximum(x, 0)
+        last_y, last_x = np.minimum(y + self.reach[0], self.in_h) - 1, np.minimum(x + self.reach[1], self.in_w) - 1
+        reads = np.stack([first, last_y * self.in_w + last_x + 1], axis=1) * pixel_in
+        index = np.arange(len(oy), dtype=np.int64)
+        return Accesses({0: reads}, {0: np.stack([index, index + 1], axis=1) * pixel_out})
+
+    def params(self, source: TensorType, result: TensorType) -> dict[str, int]:
+        """The leading members of the params struct that all window kernels share."""
+        return {
+            "in_h": self.in_h,
+            "in_w": self.in_w,
+            "in_c": source.shape[3],
+            "out_w": self.out_w,
+            "out_c": result.shape[3],
+            "kernel_h": self.kernel[0],
+            "kernel_w": self.kernel[1],
+            "stride_h": self.stride[0],
+            "stride_w": self.stride[1],
+            "dilation_h": self.dilation[0],
+            "dilation_w": self.dilation[1],
+            "pad_top": self.padding[0],
+            "pad_left": self.padding[2],
+        }
