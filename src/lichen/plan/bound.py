@@ -5,7 +5,7 @@ one of its users is that step or has to come after it (an output: always). The b
 scratch of the step, less the most that operands which may die there and results which may be born there can overlap. All inputs
 together, and all outputs together, are steps of their own.
 
-It leaves out what only the pieces of a whole order or their offsets force, so the best plan may lie above it.
+It looks at one step at a time, so the best plan may lie above it: no order may reach all steps' bounds, and no offsets the order's.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def _step_bound(footprints: Footprints, step: int, before: int, after: int) -> i
         writers = mask(footprints.problem.writers[buffers[b].name])
         there_before = footprints.is_input[b] or bool(writers & before)
         there_after = footprints.is_output[b] or bool(users & after)
-        starts_here, ends_here = b in footprints.writes[step], b in footprints.reads[step]
-        if (there_before or starts_here) and (there_after or ends_here or users & this):
-            if ends_here and not there_after:
+        read, written = b in footprints.reads[step], b in footprints.writes[step]
+        if (there_before or written) and (there_after or users & this):
+            if read and not there_after:
                 dying.append(b)
-            elif starts_here and not there_before:
+            elif written and not there_before:
                 born.append(b)
             else:
                 through += buffers[b].size

@@ -37,7 +37,9 @@ class Footprints:
     def run(self, step: int, done: int, live: int) -> tuple[int, int]:
         """Runs `step` after the steps `done`, with `live` bytes alive: the least bytes in use meanwhile, and alive after it."""
         buffers, left = self.problem.buffers, ~(done | 1 << step)
-        ends = [b for b in (*self.reads[step], *self.writes[step]) if not self.users[b] & left and not self.is_output[b]]
+        ends = [
+            b for b in (*self.reads[step], *self.writes[step]) if not self.users[b] & left and not self.is_output[b]
+        ]
         starts = [b for b in self.writes[step] if not self.users[b] & done]
         dying = tuple(b for b in self.reads[step] if b in ends)
         through = live - sum(buffers[b].size for b in dying)

@@ -168,7 +168,9 @@ class Problem:
             for name in step.after:
                 _require(name in self.step_index, f"step {step.name!r} must come after {name!r}, which is not a step")
             late = [self.steps[p].name for p in sorted(self.predecessors[i]) if p >= i]
-            _require(not late, f"step {step.name!r} is listed before {late}, which it needs; list steps in a valid order")
+            _require(
+                not late, f"step {step.name!r} is listed before {late}, which it needs; list steps in a valid order"
+            )
 
 
 def _hull(intervals: Sequence[Intervals]) -> tuple[int, int]:
