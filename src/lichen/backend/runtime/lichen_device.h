@@ -1,0 +1,229 @@
+/* A device: a link and the one model it serves, which "model.h" names.
+
+   "model.h" is written by the toolchain and gives the generated model the names used here: model_t, model_init, model_infer, model_input,
+   model_output, model_input_bytes, model_output_bytes, MODEL_NAME, MODEL_DIGEST, MODEL_INPUTS, MODEL_OUTPUTS, MODEL_ARENA_BYTES. */
+#ifndef LICHEN_DEVICE_H
+#define LICHEN_DEVICE_H
+
+#include <string.h>
+
+#include "lichen_common.h"
+#include "lichen_link.h"
+#include "model.h"
+#include "port.h"
+
+#ifdef LICHEN_VALIDATE
+#include "lichen_stop.h"
+#define LICHEN_FEATURES LICHEN_FEATURE_VALIDATE
+#else
+#define LICHEN_FEATURES 0
+#endif
+
+typedef struct {
+    lichen_link link;
+    model_t model;
+    size_t written[MODEL_INPUTS]; /* bytes of each input that are there for the next inference */
+    bool inferred;                /* the outputs are those of the last inference; writing an input may overwrite them */
+} lichen_device;
+
+/* Called right before and after an inference: two addresses between which a simulator or a debugger counts. */
+void lichen_mark_begin(void);
+void lichen_mark_end(void);
+
+static inline void lichen_device_forget_tensors(lichen_device *self)
+{
+    for (unsigned i = 0; i < MODEL_INPUTS; i++) self->written[i] = 0;
+    self->inferred = false;
+}
+
+static inline void lichen_device_init(lichen_device *self, lichen_sink sink)
+{
+    lichen_link_init(&self->link, sink);
+    model_init(&self->model);
+    lichen_device_forget_tensors(self);
+}
+
+/* Each operation below checks everything before it changes anything. It returns the status, and sets `reply` when there is one to send;
+   a reply that has to be composed is composed over the request. */
+
+static inline uint8_t lichen_device_info(lichen_device *self, const lichen_request *request, lichen_span *reply)
+{
+    static const char name[] LICHEN_FLASH = MODEL_NAME;
+    uint8_t *p = request->payload;
+    size_t count = 18;
+    if (request->count != 0) return LICHEN_BAD_LENGTH;
+    p[0] = LICHEN_PROTOCOL_VERSION;
+    p[1] = LICHEN_FEATURES;
+    lichen_store_u16(p + 2, LICHEN_MAX_PAYLOAD);
+    p[4] = MODEL_INPUTS;
+    p[5] = MODEL_OUTPUTS;
+    lichen_store_u64(p + 6, MODEL_DIGEST);
+    lichen_store_u32(p + 14, MODEL_ARENA_BYTES);
+    for (size_t i = 0; i < sizeof name - 1 && count < LICHEN_MAX_PAYLOAD; i++) {
+        p[count++] = (uint8_t)lichen_flash_s8((const int8_t *)name + i);
+    }
+    self->link.connected = true;
+    reply->bytes = p;
+    reply->count = count;
+    return LICHEN_OK;
+}
+
+static inline uint8_t lichen_device_tensors(const lichen_request *request, lichen_span *reply)
+{
+    uint8_t *p = request->payload;
+    size_t count = 0;
+    if (request->count != 1) return LICHEN_BAD_LENGTH;
+    if (p[0] >= MODEL_INPUTS + MODEL_OUTPUTS) return LICHEN_BAD_INDEX;
+    for (unsigned i = p[0]; i < MODEL_INPUTS + MODEL_OUTPUTS && count + 4 <= LICHEN_MAX_PAYLOAD; i++, count += 4) {
+        const size_t bytes = i < MODEL_INPUTS ? model_input_bytes(i) : model_output_bytes(i - MODEL_INPUTS);
+        lichen_store_u32(p + count, (uint32_t)bytes);
+    }
+    reply->bytes = p;
+    reply->count = count;
+    return LICHEN_OK;
+}
+
+static inline uint8_t lichen_device_stack(const lichen_request *request, lichen_span *reply)
+{
+    if (request->count != 0) return LICHEN_BAD_LENGTH;
+    lichen_store_u32(request->payload, port_stack_used());
+    reply->bytes = request->payload;
+    reply->count = 4;
+    return LICHEN_OK;
+}
+
+static inline uint8_t lichen_device_counters(const lichen_link_counters *counters, const lichen_request *request, lichen_span *reply)
+{
+    uint8_t *p = request->payload;
+    if (request->count != 0) return LICHEN_BAD_LENGTH;
+    lichen_store_u32(p, counters->requests);
+    lichen_store_u32(p + 4, counters->repeated);
+    lichen_store_u32(p + 8, counters->damaged);
+    lichen_store_u32(p + 12, counters->oversized);
+    reply->bytes = p;
+    reply->count = 16;
+    return LICHEN_OK;
+}
+
+/* `range` is the request's u32 offset, u16 count. */
+static inline uint8_t lichen_device_read(const void *memory, size_t bytes, const uint8_t *range, lichen_span *reply)
+{
+    const uint32_t offset = lichen_load_u32(range);
+    const uint16_t count = lichen_load_u16(range + 4);
+    if (count > LICHEN_MAX_PAYLOAD || offset > bytes || count > bytes - offset) return LICHEN_BAD_RANGE;
+    reply->bytes = (const uint8_t *)memory + offset;
+    reply->count = count;
+    return LICHEN_OK;
+}
+
+static inline uint8_t lichen_device_read_output(const lichen_device *self, const lichen_request *request, lichen_span *reply)
+{
+    if (request->count != 7) return LICHEN_BAD_LENGTH;
+    const uint8_t index = request->payload[0];
+    if (index >= MODEL_OUTPUTS) return LICHEN_BAD_INDEX;
+    if (!self->inferred) return LICHEN_NOT_READY;
+    return lichen_device_read(model_output(&self->model, index), model_output_bytes(index), request->payload + 1, reply);
+}
+
+static inline uint8_t lichen_device_write_input(lichen_device *self, const lichen_request *request)
+{
+    const size_t fixed = 5;
+    if (request->count <= fixed) return LICHEN_BAD_LENGTH;
+    const uint8_t index = request->payload[0];
+    if (index >= MODEL_INPUTS) return LICHEN_BAD_INDEX;
+    const uint32_t offset = lichen_load_u32(request->payload + 1);
+    const size_t count = request->count - fixed;
+    const size_t bytes = model_input_bytes(index);
+    if (offset != 0 && offset != self->written[index]) return LICHEN_BAD_RANGE;
+    if (count > bytes - (size_t)offset) return LICHEN_BAD_RANGE;
+    memcpy((uint8_t *)model_input(&self->model, index) + offset, request->payload + fixed, count);
+    self->written[index] = (size_t)offset + count;
+    self->inferred = false;
+    return LICHEN_OK;
+}
+
+/* Apart from the rest so that the stack of an inference does not carry the locals of the link. */
+#if defined(__GNUC__)
+__attribute__((noinline))
+#endif
+static void lichen_device_run(lichen_device *self)
+{
+    lichen_mark_begin();
+    model_infer(&self->model);
+    lichen_mark_end();
+    lichen_device_forget_tensors(self);
+}
+
+static inline bool lichen_device_ready(const lichen_device *self)
+{
+    for (unsigned i = 0; i < MODEL_INPUTS; i++) {
+        if (self->written[i] != model_input_bytes(i)) return false;
+    }
+    return true;
+}
+
+static inline uint8_t lichen_device_infer(lichen_device *self, const lichen_request *request)
+{
+    if (request->count != 0) return LICHEN_BAD_LENGTH;
+    if (!lichen_device_ready(self)) return LICHEN_NOT_READY;
+    lichen_device_run(self);
+    self->inferred = true;
+    return LICHEN_OK;
+}
+
+static inline uint8_t lichen_device_reset(lichen_device *self, const lichen_request *request)
+{
+    if (request->count != 0) return LICHEN_BAD_LENGTH;
+    model_init(&self->model);
+    lichen_device_forget_tensors(self);
+    return LICHEN_OK;
+}
+
+#ifdef LICHEN_VALIDATE
+static inline uint8_t lichen_device_run_until(lichen_device *self, const lichen_request *request)
+{
+    if (request->count != 2) return LICHEN_BAD_LENGTH;
+    if (!lichen_device_ready(self)) return LICHEN_NOT_READY;
+    lichen_stop = lichen_load_u16(request->payload);
+    lichen_device_run(self);
+    lichen_stop = LICHEN_STOP_NEVER;
+    return LICHEN_OK;
+}
+
+static inline uint8_t lichen_device_read_arena(const lichen_device *self, const lichen_request *request, lichen_span *reply)
+{
+    if (request->count != 6) return LICHEN_BAD_LENGTH;
+    return lichen_device_read(self->model.arena, MODEL_ARENA_BYTES, request->payload, reply);
+}
+#endif
+
+static inline uint8_t lichen_device_perform(lichen_device *self, const lichen_request *request, lichen_span *reply)
+{
+    switch (request->operation) {
+    case LICHEN_INFO: return lichen_device_info(self, request, reply);
+    case LICHEN_TENSORS: return lichen_device_tensors(request, reply);
+    case LICHEN_READ_OUTPUT: return lichen_device_read_output(self, request, reply);
+    case LICHEN_STACK: return lichen_device_stack(request, reply);
+    case LICHEN_COUNTERS: return lichen_device_counters(&self->link.counters, request, reply);
+    case LICHEN_WRITE_INPUT: return lichen_device_write_input(self, request);
+    case LICHEN_INFER: return lichen_device_infer(self, request);
+    case LICHEN_RESET: return lichen_device_reset(self, request);
+#ifdef LICHEN_VALIDATE
+    case LICHEN_RUN_UNTIL: return lichen_device_run_until(self, request);
+    case LICHEN_READ_ARENA: return lichen_device_read_arena(self, request, reply);
+#endif
+    default: return LICHEN_UNKNOWN_OPERATION;
+    }
+}
+
+/* Takes a byte from the wire and answers when it completes a request. */
+static inline void lichen_device_feed(lichen_device *self, uint8_t byte)
+{
+    lichen_request request;
+    if (!lichen_link_feed(&self->link, byte, &request)) return;
+    lichen_span reply = {NULL, 0};
+    const uint8_t status = lichen_device_perform(self, &request, &reply);
+    lichen_link_answer(&self->link, status, reply.bytes, reply.count);
+}
+
+#endif

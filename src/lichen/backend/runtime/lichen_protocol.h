@@ -1,0 +1,55 @@
+/* What the two ends of the link say to each other; lichen/device/protocol.py is the twin of this file.
+
+   Integers are little endian. Operations come in two kinds. One below 0x80 only reads, so that repeating it does no harm. One from
+   0x80 up changes the device and is answered by a status alone, so that a device which has answered it can answer a repetition from
+   the two bytes it remembers, sequence number and status, and needs no second buffer. */
+#ifndef LICHEN_PROTOCOL_H
+#define LICHEN_PROTOCOL_H
+
+#define LICHEN_PROTOCOL_VERSION 1
+
+/* Most bytes a frame carries between header and CRC; both ends of a link know it from the answer to INFO. */
+#ifndef LICHEN_MAX_PAYLOAD
+#if defined(__AVR__)
+#define LICHEN_MAX_PAYLOAD 64
+#else
+#define LICHEN_MAX_PAYLOAD 512
+#endif
+#endif
+
+#define LICHEN_HEADER_BYTES 2
+#define LICHEN_CRC_BYTES 4
+
+enum {
+    /* request payload -> reply payload */
+    LICHEN_INFO = 0x01,        /* nothing -> u8 version, u8 features, u16 max payload, u8 inputs, u8 outputs, u64 model digest,
+                                  u32 arena bytes, and the model's name, cut to what fits. The first request of every connection. */
+    LICHEN_TENSORS = 0x02,     /* u8 first -> u32 bytes of each input, then of each output, from number `first` on, as many as fit */
+    LICHEN_READ_OUTPUT = 0x03, /* u8 index, u32 offset, u16 count -> the bytes */
+    LICHEN_STACK = 0x04,       /* nothing -> u32 bytes of stack used at the deepest point since the reset */
+    LICHEN_COUNTERS = 0x05,    /* nothing -> u32 requests, u32 repeated, u32 damaged, u32 oversized */
+    LICHEN_READ_ARENA = 0x06,  /* validating builds: u32 offset, u16 count -> the bytes */
+
+    LICHEN_CHANGES = 0x80,     /* the bit of operations that change the device */
+    LICHEN_WRITE_INPUT = 0x81, /* u8 index, u32 offset, bytes. In order: offset 0 starts over, any other continues the last piece */
+    LICHEN_INFER = 0x82,       /* nothing. Needs every input whole; uses the inputs up */
+    LICHEN_RESET = 0x83,       /* nothing. The model's state to its initial values */
+    LICHEN_RUN_UNTIL = 0x84    /* validating builds: u16 k. As INFER, but stops before kernel call k */
+};
+
+enum {
+    LICHEN_FEATURE_VALIDATE = 0x01 /* has RUN_UNTIL and READ_ARENA */
+};
+
+/* All but OK are refusals, and a refused request has changed nothing. */
+enum {
+    LICHEN_OK = 0,
+    LICHEN_UNKNOWN_OPERATION = 1,
+    LICHEN_BAD_LENGTH = 2,    /* the request's payload is too short or too long */
+    LICHEN_BAD_INDEX = 3,     /* no input or output of that number */
+    LICHEN_BAD_RANGE = 4,     /* offset and count reach outside the tensor or the arena, or are more than a frame carries */
+    LICHEN_NOT_READY = 5,     /* INFER before every input is written; READ_OUTPUT when there is no inference to read from */
+    LICHEN_NOT_CONNECTED = 6  /* no INFO since the device was reset */
+};
+
+#endif

@@ -1,0 +1,104 @@
+"""What the two ends of the link say to each other: the twin of `backend/runtime/lichen_protocol.h`, where it is explained."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from lichen.errors import DeviceError
+
+VERSION = 1
+FEATURE_VALIDATE = 0x01
+WRITE_INPUT_FIXED_BYTES = 5  # index and offset, in front of the bytes to write
+
+
+class Operation(IntEnum):
+    """The second byte of a request; from `CHANGES` up it changes the device and is answered by a status alone."""
+
+    INFO = 0x01
+    TENSORS = 0x02
+    READ_OUTPUT = 0x03
+    STACK = 0x04
+    COUNTERS = 0x05
+    READ_ARENA = 0x06
+    CHANGES = 0x80
+    WRITE_INPUT = 0x81
+    INFER = 0x82
+    RESET = 0x83
+    RUN_UNTIL = 0x84
+
+
+class Status(IntEnum):
+    """The second byte of a reply; all but `OK` are refusals that have changed nothing."""
+
+    OK = 0
+    UNKNOWN_OPERATION = 1
+    BAD_LENGTH = 2
+    BAD_INDEX = 3
+    BAD_RANGE = 4
+    NOT_READY = 5
+    NOT_CONNECTED = 6
+
+
+REASONS = {
+    Status.UNKNOWN_OPERATION: "its firmware does not have this operation",
+    Status.BAD_LENGTH: "the request has the wrong length",
+    Status.BAD_INDEX: "the model has no input or output of that number",
+    Status.BAD_RANGE: "the range reaches outside the tensor or is more than a frame carries",
+    Status.NOT_READY: "the inputs are not all written, or there is no inference to read from",
+    Status.NOT_CONNECTED: "it was reset since the session began; begin a new one",
+}
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a device says of itself and its model; `digest` is the manifest's, 16 hex digits."""
+
+    version: int
+    features: int
+    max_payload: int
+    inputs: int
+    outputs: int
+    digest: str
+    arena_bytes: int
+    name: str
+
+    _LAYOUT = struct.Struct("<BBHBBQI")
+
+    @property
+    def validates(self) -> bool:
+        """Whether the firmware can stop before a kernel call and show its arena."""
+        return bool(self.features & FEATURE_VALIDATE)
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Info:
+        """The answer to INFO. Raises `DeviceError` if it speaks another version of the protocol."""
+        if not payload or payload[0] != VERSION or len(payload) < cls._LAYOUT.size:
+            spoken = payload[0] if payload else "none"
+            raise DeviceError(
+                f"The device speaks version {spoken} of the link protocol and this Lichen version {VERSION}: "
+                "rebuild its firmware with this Lichen."
+            )
+        version, features, max_payload, inputs, outputs, digest, arena_bytes = cls._LAYOUT.unpack_from(payload)
+        name = payload[cls._LAYOUT.size :].decode("ascii", "replace")
+        if max_payload <= WRITE_INPUT_FIXED_BYTES:
+            raise DeviceError(
+                f"The device says that its frames carry {max_payload} bytes, which is too few to be true."
+            )
+        return cls(version, features, max_payload, inputs, outputs, f"{digest:016x}", arena_bytes, name)
+
+
+@dataclass(frozen=True)
+class DeviceCounters:
+    """What a device has seen on its end of the link since its reset."""
+
+    requests: int
+    repeated: int
+    damaged: int
+    oversized: int
+
+    @classmethod
+    def parse(cls, payload: bytes) -> DeviceCounters:
+        """The answer to COUNTERS, which is 16 bytes."""
+        return cls(*struct.unpack("<4I", payload))

@@ -1,0 +1,183 @@
+"""A session with a device: tensors in, tensors out."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lichen.device.link import Link
+from lichen.device.protocol import WRITE_INPUT_FIXED_BYTES, DeviceCounters, Info, Operation
+from lichen.device.transport import Transport
+from lichen.errors import DeviceError, InputError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An input or output of the model as it lies in the device's memory."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]  # little endian
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    @classmethod
+    def of_tensor(cls, tensor: Mapping[str, Any]) -> Slot:
+        """From an entry of the manifest's `inputs` or `outputs`."""
+        return cls(str(tensor["name"]), tuple(tensor["shape"]), np.dtype(tensor["dtype"]).newbyteorder("<"))
+
+    @classmethod
+    def of_bytes(cls, role: str, index: int, count: int) -> Slot:
+        """When there is no manifest: a row of bytes."""
+        return cls(f"{role} {index}", (count,), np.dtype(np.uint8))
+
+    def pack(self, array: Array) -> bytes:
+        """The bytes of `array`, which must have this shape and type; no conversion is done. Raises `InputError`."""
+        if array.shape != self.shape or array.dtype.newbyteorder("<") != self.dtype:
+            raise InputError(
+                f"{self.name} takes {self.dtype.name}{list(self.shape)} but was given {array.dtype.name}{list(array.shape)}."
+            )
+        return array.astype(self.dtype, copy=False).tobytes()
+
+    def unpack(self, data: bytes) -> Array:
+        """The array of which the device has sent the bytes."""
+        return np.frombuffer(data, self.dtype).reshape(self.shape).copy()
+
+
+class Session:
+    """A connection to a device that runs the firmware of a compiled model; a context manager that closes the transport.
+
+    With `manifest`, the parsed `manifest.json` of the folder the model was compiled to, tensors have their shapes and types, and a
+    device that runs anything else is refused with a `DeviceError`; without it they are rows of bytes. `inference_deadline` is the
+    longest an inference may take, in seconds of wall time.
+
+    Every method raises `DeviceError` when the device is gone, silent, or refuses (`RefusedError`).
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        manifest: Mapping[str, Any] | None = None,
+        *,
+        first_wait: float = 0.5,
+        deadline: float = 15.0,
+        inference_deadline: float = 300.0,
+    ) -> None:
+        self.link = Link(transport, first_wait=first_wait, deadline=deadline)
+        self._inference_deadline = inference_deadline
+        try:
+            self.info = Info.parse(self.link.request(Operation.INFO))
+            sizes = self._tensor_bytes()
+            self.inputs, self.outputs = (
+                self._raw_slots(sizes) if manifest is None else self._manifest_slots(manifest, sizes)
+            )
+        except BaseException:
+            transport.close()
+            raise
+
+    def infer(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs of one inference, in the model's own types. Raises `InputError` if an input has another type or shape."""
+        self.write_inputs(inputs)
+        self.link.request(Operation.INFER, deadline=self._inference_deadline)
+        return [slot.unpack(self._read_output(index, slot.size)) for index, slot in enumerate(self.outputs)]
+
+    def write_inputs(self, inputs: Sequence[Array]) -> None:
+        """Writes all inputs for the inference to come, which uses them up."""
+        if len(inputs) != len(self.inputs):
+            raise InputError(f"{self.info.name} takes {len(self.inputs)} inputs but was given {len(inputs)}.")
+        packed = [slot.pack(array) for slot, array in zip(self.inputs, inputs, strict=True)]
+        for index, data in enumerate(packed):
+            for offset, count in self._pieces(len(data), self.info.max_payload - WRITE_INPUT_FIXED_BYTES):
+                piece = data[offset : offset + count]
+                self.link.request(Operation.WRITE_INPUT, struct.pack("<BI", index, offset) + piece)
+
+    def reset(self) -> None:
+        """Sets the model's state to its initial values."""
+        self.link.request(Operation.RESET)
+
+    def run_until(self, k: int) -> None:
+        """In a validating build: an inference from the inputs written, stopped in front of kernel call `k`."""
+        self.link.request(Operation.RUN_UNTIL, struct.pack("<H", k), deadline=self._inference_deadline)
+
+    def read_arena(self, offset: int = 0, count: int | None = None) -> bytes:
+        """In a validating build: `count` bytes of the arena (all of it if not given) from `offset` on."""
+        count = self.info.arena_bytes - offset if count is None else count
+        return b"".join(
+            self.link.request(Operation.READ_ARENA, struct.pack("<IH", offset + at, size))
+            for at, size in self._pieces(count, self.info.max_payload)
+        )
+
+    def stack_used(self) -> int:
+        """Bytes of stack used at the deepest point since the device's reset; meaningful after an inference."""
+        (used,) = struct.unpack("<I", self.link.request(Operation.STACK))
+        return int(used)
+
+    def counters(self) -> DeviceCounters:
+        """What the device has seen on its end of the link; the host's is `session.link.counters`."""
+        return DeviceCounters.parse(self.link.request(Operation.COUNTERS))
+
+    def close(self) -> None:
+        """Closes the transport; an emulator ends."""
+        self.link.transport.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read_output(self, index: int, count: int) -> bytes:
+        return b"".join(
+            self.link.request(Operation.READ_OUTPUT, struct.pack("<BIH", index, offset, size))
+            for offset, size in self._pieces(count, self.info.max_payload)
+        )
+
+    def _tensor_bytes(self) -> list[int]:
+        """The sizes of the inputs and then the outputs, as the device gives them."""
+        sizes: list[int] = []
+        while len(sizes) < self.info.inputs + self.info.outputs:
+            payload = self.link.request(Operation.TENSORS, bytes((len(sizes),)))
+            if not payload or len(payload) % 4:
+                raise DeviceError(
+                    "The device gives no sizes for its inputs and outputs: rebuild its firmware with this Lichen."
+                )
+            sizes += struct.unpack(f"<{len(payload) // 4}I", payload)
+        return sizes
+
+    def _raw_slots(self, sizes: list[int]) -> tuple[list[Slot], list[Slot]]:
+        count = self.info.inputs
+        inputs = [Slot.of_bytes("input", index, size) for index, size in enumerate(sizes[:count])]
+        return inputs, [Slot.of_bytes("output", index, size) for index, size in enumerate(sizes[count:])]
+
+    def _manifest_slots(self, manifest: Mapping[str, Any], sizes: list[int]) -> tuple[list[Slot], list[Slot]]:
+        if manifest["digest"] != self.info.digest:
+            raise DeviceError(
+                f"The device runs {self.info.name} with digest {self.info.digest}, but {manifest['name']} was compiled with digest "
+                f"{manifest['digest']}: flash the firmware of this compilation."
+            )
+        inputs = [Slot.of_tensor(tensor) for tensor in manifest["inputs"]]
+        outputs = [Slot.of_tensor(tensor) for tensor in manifest["outputs"]]
+        expected = [slot.size for slot in inputs + outputs]
+        if expected != sizes or len(inputs) != self.info.inputs:
+            raise DeviceError(
+                f"The device's tensors have {sizes} bytes and those of the manifest of {manifest['name']} {expected}: compile it anew."
+            )
+        return inputs, outputs
+
+    @staticmethod
+    def _pieces(count: int, most: int) -> Iterator[tuple[int, int]]:
+        """Cuts `count` bytes into (offset, size) with at most `most` bytes each."""
+        return ((offset, min(most, count - offset)) for offset in range(0, count, most))
