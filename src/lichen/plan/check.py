@@ -157,7 +157,7 @@ def _last_access(intervals: Intervals, size: int) -> NDArray[np.int64]:
         return np.full(size, -1, np.int64)
     lo, hi = intervals[rows, 0], intervals[rows, 1]
     level = np.frexp(hi - lo)[1].astype(np.int64) - 1
-    blocks = np.full((int(level.max()) + 1, size), -1, np.int64)
+    blocks: NDArray[np.int64] = np.full((int(level.max()) + 1, size), -1, np.int64)
     flat = blocks.reshape(-1)
     np.maximum.at(flat, level * size + lo, rows)
     np.maximum.at(flat, level * size + hi - (1 << level), rows)
@@ -165,13 +165,13 @@ def _last_access(intervals: Intervals, size: int) -> NDArray[np.int64]:
         half = 1 << (high - 1)
         np.maximum(blocks[high - 1], blocks[high], out=blocks[high - 1])
         np.maximum(blocks[high - 1, half:], blocks[high, :-half], out=blocks[high - 1, half:])
-    return blocks[0]
+    latest: NDArray[np.int64] = blocks[0]
+    return latest
 
 
 def _first_access(intervals: Intervals, size: int) -> NDArray[np.int64]:
     """For each of `size` bytes the first row of `intervals` that contains it, or a row beyond all."""
-    from_the_end: NDArray[np.int64] = len(intervals) - 1 - _last_access(intervals[::-1], size)
-    return from_the_end
+    return len(intervals) - 1 - _last_access(intervals[::-1], size)
 
 
 def _refuse(sentence: str) -> None:

@@ -1,0 +1,122 @@
+"""From a function of the graph to a planning problem.
+
+A buffer stands for all values that share its memory: a computed or given value, and its views. Constants live in flash and state beside
+the arena, so neither is a buffer; the order in which operations touch the same state is kept by `Step.after`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lichen.errors import UnsupportedError
+from lichen.ir.accesses import Accesses
+from lichen.ir.kernel import Core, KernelCall, Scratch
+from lichen.ir.module import Function, Operation, State, Value
+from lichen.ir.operator import operator
+from lichen.plan.problem import Buffer, Problem, Step
+
+
+@dataclass(frozen=True)
+class Names:
+    """What buffers and steps of the problem are called: `buffer[value]`, and the operation and kernel call of each step."""
+
+    buffer: Mapping[Value, str]
+    operation: Mapping[str, Operation]
+    call: Mapping[str, KernelCall]
+
+
+def problem_of(function: Function, core: Core) -> tuple[Problem, Names]:
+    """The problem of planning `function` with the kernels chosen for `core`. Raises `UnsupportedError` for what has no kernel.
+
+    Every operation but views becomes a step. A result that nobody uses needs a place all the same: its kernel writes it.
+    """
+    roots = _roots(function)
+    sizes: dict[str, tuple[int, int]] = {}
+    for value, root in roots.items():
+        size, alignment = sizes.get(root.name, (0, 1))
+        sizes[root.name] = max(size, value.type.bytes), max(alignment, value.type.dtype.size)
+    buffer = {value: root.name for value, root in roots.items()}
+    operations = _named_operations(function)
+    calls = {name: operator(op.kind).lower(op, core) for name, op in operations.items()}
+    after = _state_order(operations)
+    problem = Problem(
+        buffers=tuple(Buffer(name, size, alignment) for name, (size, alignment) in sizes.items()),
+        steps=tuple(_step(name, op, calls[name], buffer, after[name]) for name, op in operations.items()),
+        inputs=tuple(value.name for value in function.inputs),
+        outputs=tuple(dict.fromkeys(_output(value, buffer) for value in function.outputs)),
+    )
+    return problem, Names(buffer, operations, calls)
+
+
+def scratch_offsets(call: KernelCall) -> tuple[int, ...]:
+    """Where each scratch argument of `call` starts within the scratch of its step."""
+    offsets, end = [], 0
+    for part in _scratch(call):
+        offsets.append(-(-end // part.alignment) * part.alignment)
+        end = offsets[-1] + part.bytes
+    return tuple(offsets)
+
+
+def _scratch(call: KernelCall) -> list[Scratch]:
+    return [argument for argument in call.arguments if isinstance(argument, Scratch)]
+
+
+def _roots(function: Function) -> dict[Value, Value]:
+    """Every value in the arena, in order of definition, and the value whose memory it is: its own, or that of which it is a view."""
+    roots: dict[Value, Value] = {value: value for value in function.inputs}
+    for op in function.operations:
+        if not operator(op.kind).is_view:
+            roots.update((value, value) for value in op.results)
+        elif op.operands[0] in roots:
+            roots.update((value, roots[op.operands[0]]) for value in op.results)
+    return roots
+
+
+def _named_operations(function: Function) -> dict[str, Operation]:
+    """Every operation that runs, by a name of its own; several may write the same state, whose name they would share."""
+    named: dict[str, Operation] = {}
+    for index, op in enumerate(function.operations):
+        if not operator(op.kind).is_view:
+            named[op.name if op.results else f"{op.kind} {op.name} {index}"] = op
+    return named
+
+
+def _state_order(operations: Mapping[str, Operation]) -> dict[str, tuple[str, ...]]:
+    """For each operation the earlier ones it must not overtake: a write of state anything, a read any write."""
+    after: dict[str, tuple[str, ...]] = {}
+    touched: dict[Value, list[tuple[str, bool]]] = {}
+    for name, op in operations.items():
+        writes, before = op.kind != "read_state", dict[str, None]()
+        for state in dict.fromkeys(value for value in op.operands if isinstance(value, State)):
+            earlier = touched.setdefault(state, [])
+            before.update((other, None) for other, wrote in earlier if writes or wrote)
+            earlier.append((name, writes))
+        after[name] = tuple(before)
+    return after
+
+
+def _step(name: str, op: Operation, call: KernelCall, buffer: Mapping[Value, str], after: tuple[str, ...]) -> Step:
+    accesses = operator(op.kind).accesses(op)
+    held = [i for i, value in enumerate(op.operands) if value in buffer]
+    parts = _scratch(call)
+    offsets = scratch_offsets(call)
+    return Step(
+        name,
+        reads=tuple(buffer[op.operands[i]] for i in held),
+        writes=tuple(buffer[value] for value in op.results),
+        accesses=Accesses(
+            {k: accesses.reads[i] for k, i in enumerate(held) if i in accesses.reads}, accesses.writes, accesses.atomic
+        ),
+        scratch=offsets[-1] + parts[-1].bytes if parts else 0,
+        scratch_alignment=max((part.alignment for part in parts), default=1),
+        after=after,
+    )
+
+
+def _output(value: Value, buffer: Mapping[Value, str]) -> str:
+    if value not in buffer:
+        raise UnsupportedError(
+            f"output '{value.name}' is a view of a constant, which has no place in RAM; return a computed value"
+        )
+    return buffer[value]
