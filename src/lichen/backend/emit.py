@@ -1,0 +1,301 @@
+"""A program as C: interface, tables, and a straight line of kernel calls.
+
+How this works inside: the emitter writes calls and tables, never arithmetic. Every address is an offset into the instance's arena or
+state, every table a `static const` array that equal tables share, every shape a member of a `static const` struct that the compiler
+folds into the kernel where it inlines it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lichen import __version__
+from lichen.backend.literals import C_TYPES, WIDTH, initialiser, literal, wrap
+from lichen.backend.program import Program, Step
+from lichen.errors import UnsupportedError
+from lichen.ir.kernel import Argument, KernelCall, Operand, Scratch, Table
+from lichen.ir.module import Array, Namer, State, Value
+from lichen.ir.print import print_module
+
+KERNELS = Path(__file__).parent / "kernels"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The generated files by name, and the bytes of the tables in flash."""
+
+    files: Mapping[str, str]
+    weights_bytes: int
+    digest: str
+
+
+def emit(program: Program, optimize: str) -> Sources:
+    """The C files of a model, its kernels and its graph. `optimize` is `speed` or `size`; same input, same bytes."""
+    name = program.module.name
+    graph = print_module(program.module)
+    digest = hashlib.sha256(graph.encode()).hexdigest()[:16]
+    tables = _Tables(name)
+    namer = Namer()
+    calls = [_call(program, i, step, namer(step.operation.name), tables) for i, step in enumerate(program.steps)]
+    initial = _initial_state(program, tables)
+    kernels = _kernel_headers(step.call for step in program.steps)
+    files = {
+        f"{name}.h": _header(program, digest),
+        f"{name}.c": _source(program, optimize, calls, initial, digest),
+        f"{name}_weights.h": tables.text(),
+        f"{name}.lichen": graph,
+        **{header: (KERNELS / header).read_text() for header in kernels},
+    }
+    return Sources(files, tables.bytes, digest)
+
+
+class _Tables:
+    """Arrays in flash. Equal arrays are stored once, under the name of the first."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._names: dict[tuple[str, bytes], str] = {}
+        self._arrays: dict[str, Array] = {}
+        self._params: list[str] = []
+
+    def add(self, owner: str, table: Table) -> str:
+        """The C name of a table."""
+        array = np.ascontiguousarray(table.data)
+        key = (str(array.dtype), array.tobytes())
+        if key not in self._names:
+            name = f"{self._model}_w_{owner}_{table.role}"
+            assert name not in self._arrays, name
+            self._names[key] = name
+            self._arrays[name] = array
+        return self._names[key]
+
+    def add_params(self, owner: str, call: KernelCall) -> str:
+        """The C name of a call's params struct."""
+        name = f"{self._model}_p_{owner}"
+        members = [f"/* {key} */ {literal(value)}" for key, value in call.params.items()]
+        self._params.append(f"static const lichen_{call.kernel}_params {name} = {{\n{wrap(members)}\n}};\n")
+        return name
+
+    @property
+    def bytes(self) -> int:
+        return sum(array.nbytes for array in self._arrays.values())
+
+    def text(self) -> str:
+        guard = f"{self._model.upper()}_WEIGHTS_H"
+        arrays = [
+            f"static const {C_TYPES[str(array.dtype)]} {name}[{array.size}] LICHEN_FLASH = {{\n{initialiser(array)}\n}};\n"
+            for name, array in self._arrays.items()
+        ]
+        return "\n".join(
+            [
+                "/* Constants, packed in the order in which the kernels read them, and the shapes of each call. */",
+                f"#ifndef {guard}\n#define {guard}\n",
+                *arrays,
+                *self._params,
+                "#endif\n",
+            ]
+        )
+
+
+def _call(program: Program, index: int, step: Step, owner: str, tables: _Tables) -> str:
+    call, operation = step.call, step.operation
+    scratch = iter(step.scratch)
+
+    def text(argument: Argument) -> str:
+        if isinstance(argument, Table):
+            return tables.add(owner, argument)
+        if isinstance(argument, Scratch):
+            return f"arena + {next(scratch)}"
+        values = operation.operands if isinstance(argument, Operand) else operation.results
+        address = _address(program, values[argument.index])
+        if argument.rows is None:
+            return address
+        suffix = {"int8": "s8", "float32": "f32"}[str(values[argument.index].type.dtype.numpy)]
+        return f"lichen_rows_{suffix}({address}, {argument.rows})"
+
+    arguments = [f"&{tables.add_params(owner, call)}"] if call.params else []
+    arguments += [text(argument) for argument in call.arguments]
+    if call.rows is not None:
+        arguments += ["0", str(call.rows)]
+    shapes = ", ".join("x".join(map(str, v.type.shape)) or "scalar" for v in operation.results)
+    return _wrapped(
+        f"    LICHEN_MARK({index}); /* {operation.name} = {operation.kind}{f', {shapes}' if shapes else ''} */\n",
+        f"    lichen_{call.kernel}(",
+        arguments,
+    )
+
+
+def _wrapped(mark: str, head: str, arguments: list[str]) -> str:
+    """The call on one line, or with its arguments continued on further lines where it is too long."""
+    lines, line = [], head
+    for index, argument in enumerate(arguments):
+        piece = argument + (");" if index == len(arguments) - 1 else ",")
+        if len(line) + len(piece) + 1 > WIDTH:
+            lines.append(line.rstrip())
+            line = "        "
+        line += piece + ("" if piece.endswith(";") else " ")
+    return mark + "\n".join([*lines, line])
+
+
+def _address(program: Program, value: Value) -> str:
+    if isinstance(value, State):
+        base, offset = "self->state.bytes", program.state_offsets[value]
+    else:
+        base, offset = "arena", program.offsets[value]
+    c_type = C_TYPES[str(value.type.dtype.numpy)]
+    return f"{base} + {offset}" if c_type == "int8_t" else f"({c_type} *)(void *)({base} + {offset})"
+
+
+def _initial_state(program: Program, tables: _Tables) -> list[str]:
+    lines = []
+    for state, offset in program.state_offsets.items():
+        raw = np.frombuffer(state.initial.tobytes(), np.int8)
+        if (raw == raw[0]).all():
+            lines.append(f"    memset(self->state.bytes + {offset}, {int(raw[0])}, {raw.size});")
+        else:
+            table = tables.add(state.name, Table("initial", raw))
+            lines.append(f"    lichen_flash_copy(self->state.bytes + {offset}, {table}, {raw.size});")
+    return lines
+
+
+def _header(program: Program, digest: str) -> str:
+    name, upper = program.module.name, program.module.name.upper()
+    function = program.module.infer
+    state = "    union {\n        int32_t word;\n        int8_t bytes[%s_STATE_BYTES];\n    } state; /* what survives from call to call */\n"
+    return f"""/* Generated by lichen {__version__}; the graph is in {name}.lichen. */
+#ifndef {upper}_H
+#define {upper}_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define {upper}_DIGEST UINT64_C(0x{digest})
+#define {upper}_ARENA_BYTES {program.arena_bytes}
+#define {upper}_STATE_BYTES {program.state_bytes}
+#define {upper}_INPUTS {len(function.inputs)}
+#define {upper}_OUTPUTS {len(function.outputs)}
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+/* One instance; its size is all the memory the model needs beside the stack. */
+typedef struct {{
+    union {{
+        int32_t word;
+        int8_t bytes[{upper}_ARENA_BYTES];
+    }} arena; /* inputs, outputs and everything between */
+{state % upper if program.state_bytes else ""}}} {name}_t;
+
+/* To be called once, before all else: sets the state to its initial values. */
+void {name}_init({name}_t *self);
+
+/* Reads the inputs in the arena and leaves the outputs there; the inputs may be overwritten. */
+void {name}_infer({name}_t *self);
+
+/* Where to write input `index` before each inference, and where to find output `index` after it; NULL if there is no such one.
+{_tensor_lines(program)}*/
+void *{name}_input({name}_t *self, unsigned index);
+const void *{name}_output(const {name}_t *self, unsigned index);
+size_t {name}_input_bytes(unsigned index);
+size_t {name}_output_bytes(unsigned index);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+
+def _tensor_lines(program: Program) -> str:
+    def lines(role: str, values: list[Value]) -> Iterator[str]:
+        for index, value in enumerate(values):
+            shape = " x ".join(map(str, value.type.shape))
+            q = value.type.quantisation
+            real = f", real = {q.scale[0]:.6g} * (stored - {q.zero_point[0]})" if q is not None else ""
+            yield f"   {role} {index}: {value.name}, {C_TYPES[str(value.type.dtype.numpy)]} {shape}{real}\n"
+
+    return "".join([*lines("input", program.module.infer.inputs), *lines("output", program.module.infer.outputs)])
+
+
+def _source(program: Program, optimize: str, calls: list[str], initial: list[str], digest: str) -> str:
+    name, function = program.module.name, program.module.infer
+    headers = sorted({f"lichen_{step.call.kernel}.h" for step in program.steps} | {"lichen_common.h"})
+    includes = [f'#include "{header}"' for header in headers]
+    if any(value in (math.inf, -math.inf) for step in program.steps for value in step.call.params.values()):
+        includes.insert(0, "#include <math.h>")
+    if initial:
+        includes.insert(0, "#include <string.h>")
+    speed = "#define LICHEN_OPTIMIZE_SPEED 1\n" if optimize == "speed" else ""
+    body = "\n\n".join([*calls, f"    LICHEN_MARK({len(calls)});"])
+    uses_arena = any("arena" in call for call in calls)
+    arena = "    int8_t *const arena = self->arena.bytes;\n\n" if uses_arena else "    (void)self;\n\n"
+    return f"""/* Generated by lichen {__version__}; graph {digest}. */
+{speed}#include "{name}.h"
+
+{chr(10).join(includes)}
+
+#include "{name}_weights.h"
+
+void {name}_init({name}_t *self)
+{{
+{chr(10).join(initial) or "    (void)self; /* no state */"}
+}}
+
+void {name}_infer({name}_t *self)
+{{
+{arena}{body}
+}}
+
+void *{name}_input({name}_t *self, unsigned index)
+{{
+{_switch([f"self->arena.bytes + {program.offsets[v]}" for v in function.inputs], "NULL", "self")}
+}}
+
+const void *{name}_output(const {name}_t *self, unsigned index)
+{{
+{_switch([f"self->arena.bytes + {program.offsets[v]}" for v in function.outputs], "NULL", "self")}
+}}
+
+size_t {name}_input_bytes(unsigned index)
+{{
+{_switch([str(v.type.bytes) for v in function.inputs], "0")}
+}}
+
+size_t {name}_output_bytes(unsigned index)
+{{
+{_switch([str(v.type.bytes) for v in function.outputs], "0")}
+}}
+"""
+
+
+def _switch(values: list[str], otherwise: str, unused: str = "") -> str:
+    if not values:
+        void = f"    (void){unused};\n" if unused else ""
+        return f"{void}    (void)index;\n    return {otherwise};"
+    if len(values) == 1:
+        return f"    return index == 0 ? {values[0]} : {otherwise};"
+    cases = [f"    case {index}: return {value};" for index, value in enumerate(values)]
+    return "\n".join(["    switch (index) {", *cases, f"    default: return {otherwise};", "    }"])
+
+
+def _kernel_headers(calls: Iterable[KernelCall]) -> list[str]:
+    """The kernels' headers and, transitively, those they include."""
+    pending = {f"lichen_{call.kernel}.h" for call in calls} | {"lichen_common.h"}
+    found: set[str] = set()
+    while pending:
+        header = pending.pop()
+        found.add(header)
+        path = KERNELS / header
+        if not path.is_file():
+            raise UnsupportedError(f"kernel header {header} is missing from {KERNELS}")
+        pending |= set(re.findall(r'#include "(lichen_\w+\.h)"', path.read_text())) - found
+    return sorted(found)

@@ -1,0 +1,51 @@
+"""NumPy arrays and Python numbers as C99 literals that are also C++."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from lichen.ir.module import Array
+
+C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t"}
+C_TYPES |= {"float32": "float", "bool": "uint8_t"}
+"""NumPy element type -> C element type."""
+
+WIDTH = 120
+
+
+def literal(value: int | float) -> str:
+    """One number. Floats are float32, in the shortest decimal that reads back to the same bits."""
+    if isinstance(value, float | np.floating):
+        return _float(float(value))
+    number = int(value)
+    return "INT32_MIN" if number == -(2**31) else str(number)
+
+
+def initialiser(array: Array) -> str:
+    """The elements of an array, comma-separated, wrapped to lines of 120 columns."""
+    items = array.ravel().tolist() if array.dtype != np.bool_ else array.ravel().astype(np.uint8).tolist()
+    if array.dtype == np.float32:
+        return wrap(map(_float, items))
+    return wrap(map(literal, items))
+
+
+def wrap(items: Iterable[str]) -> str:
+    """`items` joined by commas, in lines of 120 columns indented by four."""
+    lines: list[str] = []
+    line = "   "
+    for item in items:
+        if len(line) + len(item) + 2 > WIDTH:
+            lines.append(line)
+            line = "   "
+        line += f" {item},"
+    return "\n".join([*lines, line])
+
+
+def _float(value: float) -> str:
+    if math.isinf(value):
+        return "INFINITY" if value > 0 else "-INFINITY"
+    text = str(np.float32(value))
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
