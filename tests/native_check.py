@@ -1,0 +1,121 @@
+"""The interpreter against native C: many modules in one sanitised program, on random inputs, with a poisoned arena."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import lichen.ops  # noqa: F401  registers the operators
+from lichen.backend.emit import emit
+from lichen.backend.program import plan_module
+from lichen.ir.interpret import Interpreter
+from lichen.ir.kernel import PLAIN, Core
+from lichen.ir.module import Array, Module
+from lichen.ir.types import TensorType
+from lichen.ir.verify import verify
+
+WARNINGS = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off"]
+POISON = 0xA5
+
+
+def assert_native_equals_interpreter(
+    modules: Sequence[Module],
+    seed: int = 0,
+    samples: int = 3,
+    rtol: float = 1e-5,
+    atol: float = 1e-6,
+    core: Core = PLAIN,
+) -> None:
+    """Every module gives in C what the interpreter gives: same bytes for integers, within tolerance for float32.
+
+    State runs on from sample to sample, in both.
+    """
+    rng = np.random.default_rng(seed)
+    inputs = [[[random_input(v.type, rng) for v in m.infer.inputs] for _ in range(samples)] for m in modules]
+    results = run_natively(modules, inputs, core)
+    for module, module_inputs, module_results in zip(modules, inputs, results, strict=True):
+        interpreter = Interpreter(module)
+        for sample, got in zip(module_inputs, module_results, strict=True):
+            for value, expected, actual in zip(module.infer.outputs, interpreter.run(sample), got, strict=True):
+                what = f"{[op.kind for op in module.infer.operations]}: output {value.name}"
+                if value.type.dtype.is_float:
+                    np.testing.assert_allclose(actual, expected, rtol, atol, err_msg=what)
+                else:
+                    np.testing.assert_array_equal(actual, expected, err_msg=what)
+
+
+def random_input(type_: TensorType, rng: np.random.Generator) -> Array:
+    """Random data of a type: all values of an integer type, a normal distribution of float32."""
+    if type_.dtype.is_float:
+        return rng.normal(size=type_.shape).astype(np.float32)
+    if str(type_.dtype.numpy) == "bool":
+        return rng.integers(0, 2, type_.shape).astype(bool)
+    low, high = type_.dtype.range
+    return rng.integers(low, high + 1, type_.shape).astype(type_.dtype.numpy)
+
+
+def run_natively(
+    modules: Sequence[Module], inputs: Sequence[Sequence[Sequence[Array]]], core: Core = PLAIN
+) -> list[list[list[Array]]]:
+    """Outputs of each module for each of its samples, from one program built with address and undefined sanitizers."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = _build(modules, [len(samples) for samples in inputs], Path(folder), core)
+        data = b"".join(array.tobytes() for samples in inputs for sample in samples for array in sample)
+        done = subprocess.run([program], input=data, capture_output=True, timeout=120)
+        assert done.returncode == 0, done.stderr.decode()
+    position, results = 0, []
+    for module, samples in zip(modules, inputs, strict=True):
+        module_results = []
+        for _ in samples:
+            outputs = []
+            for value in module.infer.outputs:
+                raw = done.stdout[position : position + value.type.bytes]
+                outputs.append(np.frombuffer(raw, value.type.dtype.numpy).reshape(value.type.shape))
+                position += value.type.bytes
+            module_results.append(outputs)
+        results.append(module_results)
+    assert position == len(done.stdout)
+    return results
+
+
+def _build(modules: Sequence[Module], samples: Sequence[int], folder: Path, core: Core) -> Path:
+    sources, blocks = [folder / "main.c"], []
+    for index, (module, count) in enumerate(zip(modules, samples, strict=True)):
+        verify(module)
+        renamed = Module(f"m{index}", module.functions)
+        files = emit(plan_module(renamed, core), "speed" if index % 2 else "size").files
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        sources.append(folder / f"m{index}.c")
+        blocks.append(_RUN.replace("NAME", f"m{index}").replace("COUNT", str(count)))
+    includes = "".join(f'#include "m{index}.h"\n' for index in range(len(modules)))
+    sources[0].write_text(
+        f"#include <stdio.h>\n#include <string.h>\n{includes}int main(void)\n{{\n{''.join(blocks)}    return 0;\n}}\n"
+    )
+    command = ["gcc", "-O1", *WARNINGS, *SANITIZERS, "-o", str(folder / "program"), *map(str, sources), "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder / "program"
+
+
+_RUN = f"""    {{
+        static NAME_t instance;
+        memset(&instance, {POISON}, sizeof instance);
+        NAME_init(&instance);
+        for (int sample = 0; sample < COUNT; sample++) {{
+            memset(&instance.arena, {POISON}, sizeof instance.arena);
+            for (unsigned i = 0; NAME_input(&instance, i) != NULL; i++) {{
+                if (fread(NAME_input(&instance, i), 1, NAME_input_bytes(i), stdin) != NAME_input_bytes(i)) return 2;
+            }}
+            NAME_infer(&instance);
+            for (unsigned i = 0; NAME_output(&instance, i) != NULL; i++) {{
+                fwrite(NAME_output(&instance, i), 1, NAME_output_bytes(i), stdout);
+            }}
+        }}
+    }}
+"""
