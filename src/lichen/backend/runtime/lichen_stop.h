@@ -15,9 +15,9 @@ extern uint16_t lichen_stop; /* the number of that kernel call; whoever runs the
 }
 #endif
 
-#define LICHEN_MARK(index)                                                                                                               \
-    do {                                                                                                                                 \
-        if (lichen_stop == (index)) return;                                                                                              \
+#define LICHEN_MARK(index)                                                                                                \
+    do {                                                                                                                  \
+        if (lichen_stop == (index)) return;                                                                               \
     } while (0)
 
 #endif
