@@ -1,0 +1,40 @@
+"""Small graphs that several tests build on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import lichen.ops  # noqa: F401  registers the operators
+from lichen.ir.module import Array, Function, Module, Operation, Value, constant
+from lichen.ir.types import DType, Quantisation, TensorType
+
+
+def int8(shape: tuple[int, ...], scale: float = 0.05, zero_point: int = 0) -> TensorType:
+    """An int8 tensor type with one scale."""
+    return TensorType(shape, DType.INT8, Quantisation.per_tensor(scale, zero_point))
+
+
+def float32(shape: tuple[int, ...]) -> TensorType:
+    """A float32 tensor type."""
+    return TensorType(shape, DType.FLOAT32)
+
+
+def conv_module(name: str = "toy", seed: int = 0, channels: int = 5) -> Module:
+    """A 3x3 convolution of a 6x7x3 image, with relu."""
+    rng = np.random.default_rng(seed)
+    x = Value("x", int8((1, 6, 7, 3), 0.05, -3))
+    scales = Quantisation((0.01,) * channels, (0,) * channels, 0)
+    weights = constant(
+        "w", rng.integers(-127, 128, (channels, 3, 3, 3)), TensorType((channels, 3, 3, 3), DType.INT8, scales)
+    )
+    bias = constant("b", rng.integers(-500, 500, (channels,)), TensorType((channels,), DType.INT32))
+    y = Value("y", int8((1, 6, 7, channels), 0.2, 4))
+    attributes = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "activation": "relu"}
+    operation = Operation("conv2d", [x, weights, bias], [y], dict(attributes))
+    return Module(name, {"infer": Function("infer", [x], [operation], [y])})
+
+
+def random_array(type_: TensorType, seed: int = 0) -> Array:
+    """Random bytes of an integer type."""
+    low, high = type_.dtype.range
+    return np.random.default_rng(seed).integers(low, high + 1, type_.shape).astype(type_.dtype.numpy)

@@ -1,0 +1,77 @@
+"""Arrays on the way into a model and out of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graphs import float32, int8
+from lichen.errors import InputError
+from lichen.ir.module import Value
+from lichen.ir.samples import dequantise, load_samples, quantise
+
+
+def test_quantise_rounds_halves_away_and_clamps() -> None:
+    """The rounding of TensorFlow Lite Micro, not NumPy's to even."""
+    got = quantise(np.array([0.25, -0.25, 0.75, 1e9, -1e9], np.float32), int8((5,), 0.5, 0))
+    assert got.tolist() == [1, -1, 2, 127, -128]
+
+
+def test_dequantise_is_the_inverse_on_the_grid() -> None:
+    """Every stored byte survives the way to float32 and back."""
+    type_ = int8((256,), 0.037, -11)
+    stored = np.arange(-128, 128).astype(np.int8)
+    np.testing.assert_array_equal(quantise(dequantise(stored, type_), type_), stored)
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 6, 2), (4, 6, 2)])
+def test_the_leading_one_may_be_left_out(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """`(n, *shape)` with or without the batch of one."""
+    np.save(tmp_path / "x.npy", np.zeros(shape, np.int8))
+    batches, was_float = load_samples(tmp_path / "x.npy", [Value("x", int8((1, 6, 2)))])
+    assert batches[0].shape == (4, 1, 6, 2)
+    assert not was_float
+
+
+def test_float_data_is_quantised_for_an_int8_input(tmp_path: Path) -> None:
+    """Real numbers are quantised on the way in, and that is told."""
+    np.save(tmp_path / "x.npy", np.full((3, 2), 0.1))
+    batches, was_float = load_samples(tmp_path / "x.npy", [Value("x", int8((1, 2), 0.05, 1))])
+    assert was_float
+    assert batches[0].tolist() == [[[3, 3]]] * 3
+
+
+@pytest.mark.parametrize(
+    ("array", "sentence"),
+    [
+        (np.zeros((3, 5), np.int8), "expected"),
+        (np.zeros((0, 2), np.int8), "expected"),
+        (np.zeros((3, 2), np.int16), "int16"),
+        (np.full((3, 2), np.nan), "finite"),
+        (np.array(3.0), "expected"),
+    ],
+)
+def test_unusable_arrays_are_refused(tmp_path: Path, array: np.ndarray, sentence: str) -> None:
+    """Wrong shape, no samples, wrong type, not a number: each has its sentence."""
+    np.save(tmp_path / "x.npy", array)
+    with pytest.raises(InputError, match=sentence):
+        load_samples(tmp_path / "x.npy", [Value("x", int8((1, 2)))])
+
+
+def test_unusable_files_are_refused(tmp_path: Path) -> None:
+    """Missing files, other files and pickles are errors of one sentence."""
+    (tmp_path / "text.npy").write_text("hello")
+    np.save(tmp_path / "pickle.npy", np.array([{}], object))
+    for name in ("absent.npy", "text.npy", "pickle.npy"):
+        with pytest.raises(InputError):
+            load_samples(tmp_path / name, [Value("x", float32((1, 2)))])
+
+
+def test_several_inputs_come_by_name(tmp_path: Path) -> None:
+    """A model with two inputs takes an archive with arrays of their names."""
+    inputs = [Value("a", float32((1, 2))), Value("b", float32((1, 3)))]
+    np.savez(tmp_path / "x.npz", a=np.zeros((2, 2)), b=np.ones((2, 3)))
+    batches, _ = load_samples(tmp_path / "x.npz", inputs)
+    assert [b.shape for b in batches] == [(2, 1, 2), (2, 1, 3)]
+    with pytest.raises(InputError, match="no array named c"):
+        load_samples(tmp_path / "x.npz", [Value("c", float32((1, 2)))])
