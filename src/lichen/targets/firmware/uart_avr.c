@@ -4,7 +4,8 @@
 
 #include "port.h"
 
-void port_init(void) {
+void port_init(void)
+{
     UCSR0A = (uint8_t)(1u << U2X0); /* 8 samples a bit: 2.1 % off at 16 MHz, 3.5 % without */
     UBRR0 = (uint16_t)((F_CPU + 4UL * 115200UL) / (8UL * 115200UL) - 1UL);
     UCSR0C = (uint8_t)((1u << UCSZ01) | (1u << UCSZ00));
@@ -12,13 +13,15 @@ void port_init(void) {
     port_write(0);
 }
 
-int port_read(void) {
+int port_read(void)
+{
     while (!(UCSR0A & (1u << RXC0))) {
     }
     return UDR0;
 }
 
-void port_write(uint8_t byte) {
+void port_write(uint8_t byte)
+{
     while (!(UCSR0A & (1u << UDRE0))) {
     }
     UDR0 = byte;

@@ -13,20 +13,23 @@ typedef struct {
 #define CTRL_RX_ENABLE 2u
 #define PERIPHERAL_HZ 25000000u
 
-void port_init(void) {
+void port_init(void)
+{
     UART->bauddiv = PERIPHERAL_HZ / 115200u;
     UART->ctrl = CTRL_TX_ENABLE | CTRL_RX_ENABLE;
     (void)UART->data; /* drops a byte that came before; QEMU looks at its input again only after a read */
     port_write(0);
 }
 
-int port_read(void) {
+int port_read(void)
+{
     while (!(UART->state & STATE_RX_FULL)) {
     }
     return (int)(UART->data & 0xFFu);
 }
 
-void port_write(uint8_t byte) {
+void port_write(uint8_t byte)
+{
     while (UART->state & STATE_TX_FULL) {
     }
     UART->data = byte;

@@ -19,7 +19,8 @@ typedef struct {
 #define CR1_UE (1u << 13)
 #define OSCILLATOR_HZ 16000000u
 
-void port_init(void) {
+void port_init(void)
+{
     RCC_AHB1ENR |= 1u << 0;  /* clock of port A */
     RCC_APB1ENR |= 1u << 17; /* clock of USART2 */
     GPIOA_AFRL = (GPIOA_AFRL & ~0xFF00u) | 0x7700u;           /* PA2, PA3: alternate function 7 */
@@ -29,13 +30,15 @@ void port_init(void) {
     port_write(0);
 }
 
-int port_read(void) {
+int port_read(void)
+{
     while (!(USART2->sr & SR_RXNE)) {
     }
     return (int)(USART2->dr & 0xFFu);
 }
 
-void port_write(uint8_t byte) {
+void port_write(uint8_t byte)
+{
     while (!(USART2->sr & SR_TXE)) {
     }
     USART2->dr = byte;

@@ -1,0 +1,1 @@
+"""Boards, toolchains, firmware, emulators and the profiler."""

@@ -1,0 +1,49 @@
+"""Built things are kept: one folder per digest of all that went into them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+
+def cache_root() -> Path:
+    """`$LICHEN_CACHE`, or `~/.cache/lichen`."""
+    override = os.environ.get("LICHEN_CACHE")
+    return Path(override) if override else Path.home() / ".cache" / "lichen"
+
+
+def digest_of(parts: Iterable[str | bytes]) -> str:
+    """32 hex digits over `parts`; each goes in with its length, so that moving a border changes the digest."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()[:32]
+
+
+def cached_build(digest: str, build: Callable[[Path], None]) -> Path:
+    """The folder `<cache>/build/<digest>`, filled by `build(folder)` the first time.
+
+    `build` works in a folder of its own that is renamed when it is complete: an interrupted or failed build leaves nothing, and of two
+    processes that build the same thing one wins and both find it.
+    """
+    parent = cache_root() / "build"
+    final = parent / digest
+    if final.is_dir():
+        return final
+    parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{digest[:8]}-", dir=parent))
+    try:
+        build(work)
+        try:
+            work.rename(final)
+        except OSError:
+            if not final.is_dir():
+                raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return final

@@ -1,0 +1,70 @@
+"""The sentence that says why a model does not fit a board."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from lichen.errors import DoesNotFitError
+from lichen.targets.board import Board
+from lichen.targets.folder import ModelFolder
+from lichen.targets.size import ImageSize, Symbol, read_symbols
+from lichen.targets.toolchain import find_compiler
+
+_SHOWN = 4
+
+
+def too_large(size: ImageSize, board: Board, least_stack: int) -> DoesNotFitError:
+    """The error for an image of which `size` was measured by linking it into more memory than `board` has."""
+    problems = []
+    if size.flash > board.flash:
+        largest = _largest(symbol for symbol in size.symbols if symbol.in_flash)
+        problems.append(f"{_short('flash', size.flash, board.flash)} (largest: {largest})")
+    if size.ram + least_stack > board.ram:
+        largest = _largest(symbol for symbol in size.symbols if symbol.in_ram)
+        need = size.ram + least_stack
+        problems.append(f"{_short('RAM', need, board.ram)}, {least_stack:,} of them for the stack (largest: {largest})")
+    return DoesNotFitError(f"does not fit {board.name}: {'; '.join(problems)}")
+
+
+def refuse_hopeless(model: ModelFolder, board: Board) -> None:
+    """Raises `DoesNotFitError` if already the manifest says that the model does not fit: its tables alone, or its arena and state.
+
+    For networks so large that they cannot be compiled for the board's core: on AVR no array exceeds 32 KiB and no address 64 KiB.
+    """
+    weights, arena, state = (int(model.manifest.get(key, 0)) for key in ("weights_bytes", "arena_bytes", "state_bytes"))
+    problems = []
+    if weights > board.flash:
+        problems.append(f"{_short('flash', weights, board.flash)} for the weights alone{_largest_tables(model)}")
+    if arena + state > board.ram:
+        problems.append(
+            f"{_short('RAM', arena + state, board.ram)} (arena {arena:,}, state {state:,}, and no stack yet)"
+        )
+    if problems:
+        raise DoesNotFitError(f"{model.name} does not fit {board.name}: {'; '.join(problems)}")
+
+
+def _short(memory: str, need: int, have: int) -> str:
+    return f"{memory} is {need - have:,} bytes short, it has {have:,} and {need:,} are needed"
+
+
+def _largest(symbols: Iterable[Symbol]) -> str:
+    return ", ".join(f"{symbol.name} {symbol.bytes:,}" for symbol in list(symbols)[:_SHOWN])
+
+
+def _largest_tables(model: ModelFolder) -> str:
+    """The largest tables, measured with the host's compiler, which gives tables the same sizes; nothing without one."""
+    if shutil.which("cc") is None:
+        return ""
+    with tempfile.TemporaryDirectory() as folder:
+        result = find_compiler("cc").run(
+            ["-std=c99", "-O1", "-c", str(model.source.resolve()), "-o", "model.o"], Path(folder)
+        )
+        if result.returncode != 0:
+            return ""
+        tables = [
+            symbol for symbol in read_symbols(Path(folder) / "model.o") if symbol.name.startswith(model.weights_prefix)
+        ]
+    return f" (largest: {_largest(tables)})" if tables else ""
