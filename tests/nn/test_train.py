@@ -1,0 +1,72 @@
+"""The training loop: it learns, repeats itself, reports, refuses nonsense, and leaves the surroundings as they were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from lichen.errors import InputError
+from lichen.nn.train import Progress, Recipe, accuracy, fit, predict
+
+
+def two_blobs(n: int = 200) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Two classes on either side of a plane, well apart."""
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 2
+    return (rng.normal(size=(n, 5)) + 3 * y[:, None]).astype(np.float32), y
+
+
+def small_net() -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 2))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_learns(optimizer: str) -> None:
+    """Both optimisers separate two blobs, and the model comes back in evaluation mode."""
+    x, y = two_blobs()
+    model = fit(small_net(), x, y, Recipe(epochs=30, batch_size=16, optimizer=optimizer))  # type: ignore[arg-type]
+    assert accuracy(predict(model, x), y) > 0.95 and not model.training
+
+
+def test_same_seed_same_weights() -> None:
+    """Training repeats bit for bit, dropout and augmentation included, and another seed gives other weights."""
+    images = np.random.default_rng(0).random((40, 6, 6, 1), np.float32)
+    y = np.arange(40) % 2
+
+    def weights(seed: int) -> torch.Tensor:
+        torch.manual_seed(3)
+        model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Dropout(), nn.Linear(32, 2))
+        fit(model, images, y, Recipe(epochs=2, shift=1, seed=seed))
+        return next(model.parameters())
+
+    assert torch.equal(weights(0), weights(0)) and not torch.equal(weights(0), weights(1))
+
+
+def test_progress_is_reported_once_an_epoch() -> None:
+    """The callback sees epochs 1..n and a loss that falls."""
+    x, y = two_blobs()
+    seen: list[Progress] = []
+    fit(small_net(), x, y, Recipe(epochs=5), seen.append)
+    assert [p.epoch for p in seen] == [1, 2, 3, 4, 5] and seen[-1].loss < seen[0].loss
+
+
+def test_surroundings_stay_as_they_were() -> None:
+    """The caller's random state and number of threads do not change."""
+    x, y = two_blobs()
+    model = small_net()
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    fit(model, x, y, Recipe(epochs=1))
+    assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads
+
+
+def test_nothing_to_train_on_is_refused() -> None:
+    """Sizes that do not match and a loss that diverges are the user's to mend."""
+    x, y = two_blobs()
+    with pytest.raises(InputError, match="199 classes"):
+        fit(small_net(), x, y[1:])
+    with pytest.raises(InputError, match="smaller learning rate"):
+        fit(small_net(), x * np.float32(np.inf), y, Recipe(epochs=1))
