@@ -53,7 +53,7 @@ def _verify_function(function: Function) -> None:
         for value in op.operands:
             if not isinstance(value, Constant | State) and id(value) not in defined:
                 raise VerifyError(f"{where}: {value.symbol} is used before it is defined")
-        _verify_operation(op, where)
+        verify_operation(op, where)
         for value in op.results:
             define(value, where)
     if not function.outputs:
@@ -63,7 +63,8 @@ def _verify_function(function: Function) -> None:
             raise VerifyError(f"output {value.symbol} of {function.name} is not computed by it")
 
 
-def _verify_operation(op: Operation, where: str) -> None:
+def verify_operation(op: Operation, where: str) -> None:
+    """Raises `VerifyError` that begins with `where` unless one operation obeys its operator; names are left to `verify`."""
     rule = operator(op.kind)
     fewest, most = rule.operands
     if not fewest <= len(op.operands) <= most:

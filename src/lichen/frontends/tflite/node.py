@@ -1,0 +1,198 @@
+"""One operator of the file while it is being imported: what a rule sees of it, and the registry of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from lichen.errors import InputError, LichenError, UnsupportedError
+from lichen.frontends.tflite.graph import Graph
+from lichen.frontends.tflite.schema import ACTIVATIONS, OPTIONS, OperatorRecord
+from lichen.frontends.tflite.tensors import short_name, tensor_type
+from lichen.ir.module import Array, Attribute, Constant, Operation, Value, constant
+from lichen.ir.operator import operator
+from lichen.ir.types import DType, TensorType
+from lichen.ir.verify import verify_operation
+
+
+class Node:
+    """An operator and the graph it is imported into. Rules read operands and options from it, and emit operations."""
+
+    def __init__(self, record: OperatorRecord, graph: Graph) -> None:
+        self.record, self.graph = record, graph
+
+    @property
+    def where(self) -> str:
+        """The operator's place in the model, for messages."""
+        outputs = self.record.outputs
+        return f"{self.record.title}, '{self.graph.tensor(outputs[0]).name}'" if outputs else self.record.title
+
+    def unsupported(self, what: str) -> NoReturn:
+        raise UnsupportedError(f"{self.where}: {what}")
+
+    def contradiction(self, what: str) -> NoReturn:
+        raise InputError(f"{self.where}: {what}")
+
+    # --- operands
+
+    def has(self, index: int) -> bool:
+        """Whether an optional input is present."""
+        return index < len(self.record.inputs) and self.record.inputs[index] >= 0
+
+    def operand(self, index: int) -> Value:
+        if not self.has(index):
+            self.contradiction(f"input {index} is missing")
+        return self.graph.value(self.record.inputs[index])
+
+    def operands(self) -> list[Value]:
+        """All inputs; none may be missing."""
+        return [self.operand(i) for i in range(len(self.record.inputs))]
+
+    def constant(self, index: int, role: str) -> Array:
+        """The data of an input that must be known at compile time, such as the axes of a reduction."""
+        value = self.operand(index)
+        if not isinstance(value, Constant):
+            self.unsupported(f"its {role} are computed by the model; only constants are supported")
+        return value.data
+
+    def integers(self, index: int, role: str) -> tuple[int, ...]:
+        """A constant input of integers, flattened."""
+        if self.operand(index).type.dtype not in (DType.INT32, DType.INT64):
+            self.contradiction(f"its {role} are not integers")
+        return tuple(int(v) for v in self.constant(index, role).ravel())
+
+    def axis(self, axis: int, rank: int) -> int:
+        """An axis that may count from the end, as an index from the start."""
+        if not -rank <= axis < rank:
+            self.contradiction(f"axis {axis} does not exist in {rank} dimensions")
+        return axis % rank
+
+    # --- options
+
+    def option(self, field: str, form: str = "i", default: int = 0) -> int:
+        options = self.record.options
+        return default if options is None else options.integer(field, form, default)
+
+    def flag(self, field: str) -> bool:
+        options = self.record.options
+        return options is not None and options.boolean(field)
+
+    def real_option(self, field: str) -> float:
+        options = self.record.options
+        return 0.0 if options is None else options.real(field)
+
+    def activation(self) -> str:
+        """The fused activation as our attribute."""
+        number = self.option("fused_activation_function", "b")
+        name = ACTIVATIONS.get(number, f"activation {number}")
+        if name not in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"):
+            self.unsupported(f"a fused {name} is not supported")
+        return name.lower()
+
+    # --- results
+
+    def result_type(self, index: int = 0) -> TensorType:
+        return tensor_type(self.graph.tensor(self.record.outputs[index]))
+
+    def emit(self, kind: str, operands: Sequence[Value], attributes: dict[str, Attribute] | None = None) -> None:
+        """An operation whose results are those of the operator."""
+        results = [self.graph.define(i) for i in self.record.outputs]
+        self._append(Operation(kind, list(operands), results, attributes or {}))
+
+    def emit_part(
+        self, kind: str, operands: Sequence[Value], attributes: dict[str, Attribute], type_: TensorType
+    ) -> Value:
+        """An operation on the way to the operator's result; its own result is of `type_`."""
+        result = self.graph.intermediate(self.record.outputs[0], type_)
+        self._append(Operation(kind, list(operands), [result], attributes))
+        return result
+
+    def fold(self, kind: str, operands: Sequence[Constant]) -> None:
+        """Makes the operator's one result a constant, by evaluating an operation without attributes now."""
+        name, type_ = short_name(self.graph.tensor(self.record.outputs[0])), self.result_type()
+        operation = Operation(kind, list(operands), [Value("folded", type_)])
+        self._verify(operation)
+        [data] = operator(kind).evaluate(operation, *(v.data for v in operands))
+        self.graph.bind(self.record.outputs[0], constant(self.graph.name(name), data, type_))
+
+    def _append(self, operation: Operation) -> None:
+        self._verify(operation)
+        self.graph.append(operation)
+
+    def _verify(self, operation: Operation) -> None:
+        try:
+            verify_operation(operation, self.where)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{self.where}: {error}") from error
+        except LichenError as error:
+            raise InputError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How to import one built-in operator.
+
+    `options` names its table of options, which may be absent; `newest` is the latest version of the operator whose meaning is
+    known; `inputs` and `outputs` are the fewest and most.
+    """
+
+    run: Callable[[Node], None]
+    options: str
+    newest: int
+    inputs: tuple[int, int]
+    outputs: tuple[int, int]
+
+
+_RULES: dict[str, Rule] = {}
+
+MANY = 1 << 16
+
+
+def rule(
+    builtin: str,
+    options: str = "",
+    newest: int = 1,
+    inputs: tuple[int, int] = (1, 1),
+    outputs: tuple[int, int] = (1, 1),
+) -> Callable[[Callable[[Node], None]], Callable[[Node], None]]:
+    """Decorator of the function that imports `builtin`; the arguments are those of `Rule`."""
+
+    def decorate(run: Callable[[Node], None]) -> Callable[[Node], None]:
+        assert builtin not in _RULES
+        _RULES[builtin] = Rule(run, options, newest, inputs, outputs)
+        return run
+
+    return decorate
+
+
+def supported_operators() -> list[str]:
+    """The names of the built-in operators that can be imported, sorted."""
+    return sorted(_RULES)
+
+
+def import_operator(record: OperatorRecord, graph: Graph) -> None:
+    """Imports one operator. Raises `UnsupportedError` or `InputError` with its place in the model."""
+    node = Node(record, graph)
+    found = _RULES.get(record.builtin)
+    if found is None:
+        node.unsupported("this operator is not supported")
+    if not 1 <= record.version <= found.newest:
+        node.unsupported(f"version {record.version} of the operator is not supported, up to {found.newest} is")
+    _check_options(node, found.options)
+    for role, indices, (fewest, most) in (
+        ("inputs", record.inputs, found.inputs),
+        ("outputs", record.outputs, found.outputs),
+    ):
+        if not fewest <= len(indices) <= most:
+            node.contradiction(f"it has {len(indices)} {role} where {fewest} to {most} are expected")
+    found.run(node)
+
+
+def _check_options(node: Node, expected: str) -> None:
+    record = node.record
+    if record.options_type not in ("NONE", expected):
+        node.contradiction(f"its options are {record.options_type}, which belong to another operator")
+    if record.has_other_options or (record.options is not None and record.options.has_unknown_fields):
+        node.unsupported("it has options that are not known; convert the model with an older converter")
+    assert record.options is None or record.options_type in OPTIONS
