@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import lichen
-from lichen.device import ProcessTransport, Session
+from lichen.device import Session
+from lichen.targets.process import ProcessTransport
 
 TOY = Path(__file__).parent / "toy"
 SOURCE = Path(lichen.__file__).parent

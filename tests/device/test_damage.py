@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lichen.device import ProcessTransport
 from lichen.device.frame import DamagedFrameError, Frame, FrameReader, decode, encode
 from lichen.device.protocol import Operation, Status
+from lichen.targets.process import ProcessTransport
 
 FRAMES = 10_000
 PER_ROUND = 20
@@ -185,7 +185,7 @@ def test_ten_thousand_damaged_frames(payload: int, request: pytest.FixtureReques
     counters = struct.unpack("<4I", line.ask(Operation.COUNTERS).payload)
     assert counters[2] > FRAMES // 4 and counters[3] > FRAMES // 20
     line.transport.close()
-    assert line.transport._process.returncode == 0  # a sanitizer would have ended it with another
+    assert line.transport.exit_code == 0  # a sanitizer would have ended it with another
 
 
 def test_repeated_inference_is_applied_once(toy_program: Path) -> None:

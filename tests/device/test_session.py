@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lichen.device import DeviceCounters, Operation, ProcessTransport, RefusedError, Session, Status
+from lichen.device import DeviceCounters, Operation, RefusedError, Session, Status
 from lichen.errors import DeviceError, InputError
+from lichen.targets.process import ProcessTransport
 
 Connect = Callable[[Path], Session]
 X = np.arange(600).astype(np.uint8)
@@ -68,7 +69,7 @@ def test_another_model_is_refused(toy_program: Path, change: dict[str, Any], sen
     transport = ProcessTransport([str(toy_program)], "toy")
     with pytest.raises(DeviceError, match=sentence):
         Session(transport, MANIFEST | change)
-    assert transport._process.returncode == 0
+    assert transport.exit_code == 0
 
 
 @pytest.mark.parametrize("inputs", [[X], [X, K, K], [X, K.astype(np.float32)], [X[:-1], K], [X.reshape(20, 30), K]])
@@ -188,7 +189,7 @@ def test_silent_device_is_given_up() -> None:
     transport = ProcessTransport(["sleep", "60"], "emulator", grace=0.1)
     with pytest.raises(DeviceError, match=r"has not answered INFO for 0\.2 s"):
         Session(transport, first_wait=0.05, deadline=0.2)
-    assert transport._process.returncode is not None
+    assert transport.exit_code is not None
 
 
 def test_missing_program() -> None:

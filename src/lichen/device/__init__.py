@@ -3,7 +3,7 @@
 from lichen.device.link import Link, LinkCounters, RefusedError
 from lichen.device.protocol import DeviceCounters, Info, Operation, Status
 from lichen.device.session import Session
-from lichen.device.transport import ProcessTransport, SerialTransport, Transport
+from lichen.device.transport import SerialTransport, Transport
 
 __all__ = [
     "DeviceCounters",
@@ -11,7 +11,6 @@ __all__ = [
     "Link",
     "LinkCounters",
     "Operation",
-    "ProcessTransport",
     "RefusedError",
     "SerialTransport",
     "Session",
