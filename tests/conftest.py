@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,22 @@ def lichen_data() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files with what is generated now")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """`golden(name, text)`: `text` must be what `golden/<name>` beside the test file holds."""
+    folder = request.path.parent / "golden"
+
+    def compare(name: str, text: str) -> None:
+        if request.config.getoption("--update-golden"):
+            folder.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+        assert (folder / name).is_file(), f"no golden file {name}; run make golden"
+        assert text == (folder / name).read_text(), f"{name} has changed; if that is wanted, run make golden"
+
+    return compare
