@@ -78,7 +78,7 @@ def build_firmware(model: ModelFolder, board: Board, mark: Mark = Mark.NONE) -> 
 
 def optimize_flags(model: ModelFolder) -> tuple[str, ...]:
     """The flags of the model's own C file."""
-    return ("-O2", "-DLICHEN_OPTIMIZE_SPEED") if model.optimize == "speed" else ("-Os",)
+    return ("-O2",) if model.optimize == "speed" else ("-Os",)
 
 
 def build_image(

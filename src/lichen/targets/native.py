@@ -1,0 +1,129 @@
+"""The generated C on the host: a shared library for speed, a program under sanitizers for tests."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lichen.errors import InputError, LichenError
+from lichen.ir.module import Array
+from lichen.targets.build import Mark
+from lichen.targets.cache import cached_build, digest_of
+from lichen.targets.folder import ModelFolder
+from lichen.targets.toolchain import C_FLAGS, find_compiler
+
+_FIRMWARE = Path(__file__).parent / "firmware"
+_RUNTIME = Path(__file__).parents[1] / "backend" / "runtime"
+_SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DLICHEN_NATIVE_PROGRAM")
+_KEEP = -1  # the poison that leaves the arena as it is
+
+
+class NativeModel:
+    """One instance of a model as a shared library, which runs thousands of samples in one call.
+
+    State runs on from sample to sample and from call to call until `reset`. `poison` is a byte to fill the arena with before each
+    sample, so that a read of something the inference did not write shows in the output. Raises `MissingToolError` without a C compiler,
+    `BuildError` if the folder's C does not compile.
+    """
+
+    def __init__(self, model: ModelFolder, poison: int | None = None) -> None:
+        self.folder = model
+        self._poison = _KEEP if poison is None else poison
+        self._library = ctypes.CDLL(str(_build(model, ("-fPIC", "-shared"), "model.so")))
+        self._library.lichen_native_bytes.restype = ctypes.c_size_t
+        # Eight-byte words: aligned for whatever the instance holds.
+        self._instance = (ctypes.c_uint64 * (-(-self._library.lichen_native_bytes() // 8)))()
+        self.reset()
+
+    def reset(self) -> None:
+        """Sets the state to its initial values."""
+        self._library.lichen_native_init(self._instance)
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs `(n, *shape)` for inputs `(n, *shape)` in the model's own types. Raises `InputError` for any other."""
+        samples = _pack(inputs, self.folder.manifest["inputs"])
+        outputs = self.folder.manifest["outputs"]
+        results = np.empty((len(samples), _bytes(outputs)), np.uint8)
+        count, poison = ctypes.c_size_t(len(samples)), ctypes.c_int(self._poison)
+        self._library.lichen_native_run(self._instance, _address(samples), _address(results), count, poison)
+        return _unpack(results, outputs)
+
+    def run_until(self, inputs: Sequence[Array], k: int) -> bytes:
+        """The arena in front of kernel call `k` for one sample `(1, *shape)` of each input; `k` may be the number of calls."""
+        samples = _pack(inputs, self.folder.manifest["inputs"])
+        if len(samples) != 1:
+            raise InputError(f"an inference is stopped for one sample, not for {len(samples)}")
+        arena = np.empty(int(self.folder.manifest["arena_bytes"]), np.uint8)
+        stop = ctypes.c_uint16(k)
+        self._library.lichen_native_run_until(self._instance, _address(samples), _address(arena), stop)
+        return arena.tobytes()
+
+
+def run_sanitized(model: ModelFolder, inputs: Sequence[Array], poison: int | None = None) -> list[Array]:
+    """What `NativeModel(model, poison).run(inputs)` gives, from a process of its own under address and undefined sanitizers.
+
+    Raises `LichenError` with the sanitizer's finding.
+    """
+    samples = _pack(inputs, model.manifest["inputs"])
+    command = [str(_build(model, _SANITIZERS, "model")), str(_KEEP if poison is None else poison)]
+    done = subprocess.run(command, input=samples.tobytes(), capture_output=True)
+    if done.returncode != 0:
+        lines = done.stderr.decode(errors="replace").splitlines()
+        finding = next((line for line in lines if "ERROR:" in line or "runtime error:" in line), "no message")
+        raise LichenError(f"the generated C of {model.name} is wrong: {finding.strip()}")
+    outputs = model.manifest["outputs"]
+    return _unpack(np.frombuffer(done.stdout, np.uint8).reshape(len(samples), _bytes(outputs)), outputs)
+
+
+def _build(model: ModelFolder, flags: Sequence[str], name: str) -> Path:
+    compiler = find_compiler("cc")
+    flags = ["-O2", *C_FLAGS, *Mark.VALIDATE.value, *flags]
+    sources = [model.source, _FIRMWARE / "native.c"]
+    inputs: list[str | bytes] = [compiler.version, *flags]
+    for file in (*sources, *sorted(model.path.glob("*.h")), *sorted(_RUNTIME.glob("*.h"))):
+        inputs += [file.name, file.read_bytes()]
+
+    def build(folder: Path) -> None:
+        (folder / "model.h").write_text(model.glue(), "utf-8")
+        include = ["-I.", f"-I{model.path.resolve()}", f"-I{_RUNTIME}"]
+        files = [str(source.resolve()) for source in sources]
+        compiler.require([*flags, *include, *files, "-lm", "-o", name], folder)
+
+    return cached_build(digest_of(inputs), build) / name
+
+
+def _pack(inputs: Sequence[Array], tensors: Sequence[Mapping[str, Any]]) -> Array:
+    """One row of bytes for each sample."""
+    if len(inputs) != len(tensors):
+        raise InputError(f"the model has {len(tensors)} inputs, not {len(inputs)}")
+    rows = []
+    for array, tensor in zip(inputs, tensors, strict=True):
+        if array.shape[1:] != tuple(tensor["shape"]) or array.dtype != np.dtype(tensor["dtype"]):
+            expected = f"{tensor['dtype']} (n, {', '.join(map(str, tensor['shape']))})"
+            raise InputError(f"input {tensor['name']} takes {expected}, not {array.dtype} {array.shape}")
+        rows.append(np.ascontiguousarray(array).view(np.uint8).reshape(len(array), int(tensor["bytes"])))
+    if len({len(row) for row in rows}) != 1:
+        raise InputError("the inputs hold different numbers of samples")
+    return np.ascontiguousarray(np.concatenate(rows, axis=1))
+
+
+def _unpack(results: Array, tensors: Sequence[Mapping[str, Any]]) -> list[Array]:
+    borders = np.cumsum([int(tensor["bytes"]) for tensor in tensors])[:-1]
+    parts = np.split(results, borders, axis=1)
+    return [
+        np.ascontiguousarray(part).view(np.dtype(tensor["dtype"])).reshape(len(results), *tensor["shape"])
+        for part, tensor in zip(parts, tensors, strict=True)
+    ]
+
+
+def _bytes(tensors: Sequence[Mapping[str, Any]]) -> int:
+    return sum(int(tensor["bytes"]) for tensor in tensors)
+
+
+def _address(array: Array) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
