@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
@@ -95,13 +96,15 @@ def build_runner() -> Path:
 
 def _marks(elf: Path) -> tuple[int, int, int]:
     """The addresses of the marks around an inference, and of the one before every kernel call (0 in a build without)."""
-    with elf.open("rb") as file:
-        tables = [section for section in ELFFile(file).iter_sections() if isinstance(section, SymbolTableSection)]
-        address = {symbol.name: int(symbol["st_value"]) for table in tables for symbol in table.iter_symbols()}
     try:
+        with elf.open("rb") as file:
+            tables = [section for section in ELFFile(file).iter_sections() if isinstance(section, SymbolTableSection)]
+            address = {symbol.name: int(symbol["st_value"]) for table in tables for symbol in table.iter_symbols()}
         return address["lichen_mark_begin"], address["lichen_mark_end"], address.get("lichen_mark", 0)
+    except (ELFError, OSError) as error:
+        raise DeviceError(f"{elf} is not a firmware image ({error}): build it with this Lichen.") from None
     except KeyError as missing:
-        raise DeviceError(f"{elf} has no function {missing.args[0]}: build the firmware with this Lichen.") from None
+        raise DeviceError(f"{elf} has no function {missing.args[0]}: build it with this Lichen.") from None
 
 
 def _parse(report: dict[str, Any]) -> InferenceCount:

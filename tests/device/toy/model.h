@@ -1,7 +1,7 @@
 /* A model for tests of the link, in the form of generated ones and named as the toolchain's model.h names them.
 
    Inputs: x, 600 bytes; k, 3 bytes. Outputs: y = ((x + k[0]) * k[1]) ^ k[2], modulo 256 and in the place of x; n, the number of
-   inferences since model_init, little endian. Three kernel calls. */
+   inferences since model_init, little endian. Three kernel calls, with TOY_EXTRA in the first. */
 #ifndef TOY_MODEL_H
 #define TOY_MODEL_H
 
@@ -11,6 +11,10 @@
 
 #ifndef LICHEN_MARK
 #define LICHEN_MARK(index) ((void)0)
+#endif
+
+#ifndef TOY_EXTRA
+#define TOY_EXTRA ((void)0)
 #endif
 
 #define MODEL_NAME "toy"
@@ -38,6 +42,7 @@ static inline void model_infer(model_t *self)
     self->inferences++;
     for (unsigned i = 0; i < TOY_N; i++) n[i] = (uint8_t)(self->inferences >> (8 * i) & 0xFFu);
     LICHEN_MARK(0);
+    TOY_EXTRA;
     for (unsigned i = 0; i < TOY_X; i++) x[i] = (uint8_t)(x[i] + k[0]);
     LICHEN_MARK(1);
     for (unsigned i = 0; i < TOY_X; i++) x[i] = (uint8_t)(x[i] * k[1]);

@@ -193,7 +193,7 @@ static inline uint8_t lichen_device_run_until(lichen_device *self, const lichen_
 static inline uint8_t lichen_device_read_arena(const lichen_device *self, const lichen_request *request, lichen_span *reply)
 {
     if (request->count != 6) return LICHEN_BAD_LENGTH;
-    return lichen_device_read(self->model.arena, MODEL_ARENA_BYTES, request->payload, reply);
+    return lichen_device_read(&self->model.arena, MODEL_ARENA_BYTES, request->payload, reply);
 }
 #endif
 

@@ -29,7 +29,7 @@ enum {
     WAITING_POLLS = 8,       /* polls on end after which the firmware waits; a sender makes two at most */
     LINE_CYCLES = 64,        /* a byte on the line; no figure depends on it, and 115200 baud would take 1400 */
     FREE_RUN_CYCLES = 1 << 16,
-    CHECK_CYCLES = 1 << 24,  /* how often a firmware that computes is checked for being alone in the world */
+    CHECK_CYCLES = 1 << 24,  /* how often to check that somebody still reads the line */
     MOST_MARKS = 4096
 };
 
@@ -146,9 +146,21 @@ static void write_report(const char *path, count inference, const count *ops, si
 
 static uint64_t instructions;
 
+/* A firmware that computes for ever must not outlive its host, of which it hears nothing. */
+static void check_for_reader(void)
+{
+    struct pollfd reader = {line.out_fd, 0, 0};
+    if (poll(&reader, 1, 0) > 0 && reader.revents & POLLERR) exit(0);
+}
+
 static void run(avr_t *avr)
 {
+    static avr_cycle_count_t check = CHECK_CYCLES;
     if (avr_run(avr) != cpu_Running) fail("the firmware has crashed or stopped on", avr->mmcu);
+    if (avr->cycle >= check) {
+        check = avr->cycle + CHECK_CYCLES;
+        check_for_reader();
+    }
 }
 
 static void step(avr_t *avr)
@@ -196,18 +208,6 @@ static void count_first_inference(avr_t *avr, const char *report, avr_flashaddr_
     write_report(report, difference(start, before), ops, marks ? marks - 1 : 0);
 }
 
-static void run_freely(avr_t *avr)
-{
-    avr->run_cycle_limit = FREE_RUN_CYCLES;
-    for (avr_cycle_count_t check = avr->cycle;;) {
-        run(avr);
-        if (avr->cycle < check) continue;
-        check = avr->cycle + CHECK_CYCLES;
-        struct pollfd reader = {line.out_fd, 0, 0};
-        if (poll(&reader, 1, 0) > 0 && reader.revents & POLLERR) exit(0); /* nobody will ever read an answer */
-    }
-}
-
 static void log_to_stderr(avr_t *avr, const int level, const char *format, va_list arguments)
 {
     (void)avr;
@@ -234,5 +234,6 @@ int main(int argc, char **argv)
     line_connect(avr);
     count_first_inference(avr, argv[4], (avr_flashaddr_t)strtoul(argv[5], NULL, 0), (avr_flashaddr_t)strtoul(argv[6], NULL, 0),
                           (avr_flashaddr_t)strtoul(argv[7], NULL, 0));
-    run_freely(avr);
+    avr->run_cycle_limit = FREE_RUN_CYCLES;
+    for (;;) run(avr);
 }
