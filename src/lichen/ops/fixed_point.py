@@ -35,6 +35,8 @@ class Multiplier:
 
 def quantize_multiplier(real: float) -> Multiplier:
     """The nearest multiplier with a 31-bit mantissa; 0 below 2^-32. Raises `VerifyError` above 2^30."""
+    if not math.isfinite(real):
+        raise VerifyError("the ratio of scales is not a finite number")
     if real == 0.0:
         return Multiplier(0, 0)
     fraction, shift = math.frexp(real)
@@ -100,8 +102,10 @@ def activation_range(activation: str, output: TensorType) -> tuple[int, int]:
     lowest, highest = output.dtype.range
 
     def quantise(real: float) -> int:
-        ratio = np.float32(real) / np.float32(output.scale)
-        return output.zero_point + int(math.copysign(math.floor(abs(float(ratio)) + 0.5), ratio))
+        with np.errstate(all="ignore"):
+            ratio = float(np.float32(real) / np.float32(output.scale))
+        require(abs(ratio) <= INT32_MAX, f"the scale {output.scale:g} is too small for activation '{activation}'")
+        return output.zero_point + int(math.copysign(math.floor(abs(ratio) + 0.5), ratio))
 
     return (
         lowest if math.isinf(low) else min(max(lowest, quantise(low)), highest),

@@ -1,13 +1,25 @@
-"""What operators with weights share: their type rules and the tables of a requantisation."""
+"""What operators with weights share: their type rules, what becomes of a sum, and the tables of the int8 kernels."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from lichen.ir.kernel import Table
 from lichen.ir.module import Array, Constant, Operation
 from lichen.ir.operator import require
-from lichen.ir.types import DType, TensorType
-from lichen.ops.fixed_point import Multiplier, quantize_multiplier
+from lichen.ir.types import DType, Quantisation
+from lichen.ops.fixed_point import (
+    ACTIVATIONS,
+    INT32_MAX,
+    Multiplier,
+    activation_range,
+    clamp_float,
+    multiply,
+    quantize_multiplier,
+    to_int8,
+)
+
+BLOCK = 4  # output channels that the int8 kernels compute at once
 
 
 def constant_operand(operation: Operation, index: int) -> Array:
@@ -18,19 +30,23 @@ def constant_operand(operation: Operation, index: int) -> Array:
 
 
 def bias_or_zero(operation: Operation, channels: int) -> Array:
-    """The bias (operand 2), or zeros where the operation has none."""
+    """The bias (operand 2) as (channels,), or zeros where the operation has none."""
     if len(operation.operands) > 2:
-        return constant_operand(operation, 2)
+        return constant_operand(operation, 2).reshape(channels)
     return np.zeros(channels, np.float32 if operation.results[0].type.dtype.is_float else np.int32)
 
 
-def check_weights(operation: Operation, channels: int, channel_axis: int) -> None:
-    """Weights and bias of `channels` output channels: both constant, of the right types, symmetric. Raises `VerifyError`."""
-    source, result = operation.operands[0].type, operation.results[0].type
-    for index, role in enumerate(("weights", "bias"), start=1):
-        if index < len(operation.operands):
-            require(isinstance(operation.operands[index], Constant), f"the {role} must be constant")
-    weights = operation.operands[1].type
+def check_weights(operation: Operation, channel_axis: int) -> None:
+    """Weights (operand 1), bias and activation, where output channels run along `channel_axis` of the weights.
+
+    Weights and bias are constant, of the right types, symmetric, and no input makes the int32 accumulator overflow. Raises
+    `VerifyError`.
+    """
+    source, weights, result = operation.operands[0].type, operation.operands[1].type, operation.results[0].type
+    channels = weights.shape[channel_axis]
+    for index, role in enumerate(("input", "weights", "bias")[: len(operation.operands)]):
+        is_constant = isinstance(operation.operands[index], Constant)
+        require(is_constant == (index > 0), f"the {role} must {'not ' if index == 0 else ''}be constant")
     expected = DType.FLOAT32 if source.dtype.is_float else DType.INT8
     types = f"{source.dtype.value} input, {weights.dtype.value} weights, {result.dtype.value} result"
     require(
@@ -44,25 +60,77 @@ def check_weights(operation: Operation, channels: int, channel_axis: int) -> Non
             f"a bias of {bias.dtype.value} does not fit",
         )
         require(bias.elements == channels, f"{bias.elements} biases for {channels} output channels")
-    if expected is DType.INT8:
-        q = weights.quantisation
-        require(q is not None, "int8 weights need their scales")
-        assert q is not None
-        require(
-            q.axis in (None, channel_axis), f"weights are quantised along axis {q.axis}, not along the output channels"
-        )
-        require(not any(q.zero_point), "weights must be quantised symmetrically (zero point 0)")
-        for multiplier in channel_multipliers(source, weights, result, channels):
-            assert multiplier.mantissa >= 0
+    activation = operation.str_attribute("activation")
+    require(activation in ACTIVATIONS, f"activation '{activation}' is not one of {', '.join(ACTIVATIONS)}")
+    if expected is DType.FLOAT32:
+        return
+    q = _weights_quantisation(operation)
+    require(q.axis in (None, channel_axis), f"weights are quantised along axis {q.axis}, not along the output channels")
+    require(not any(q.zero_point), "weights must be quantised symmetrically (zero point 0)")
+    channel_multipliers(operation, channels)
+    activation_range(activation, result)
+    _check_accumulators(operation, channel_axis)
 
 
-def channel_multipliers(source: TensorType, weights: TensorType, result: TensorType, channels: int) -> list[Multiplier]:
+def finish(operation: Operation, sums: Array, multipliers: list[Multiplier] | None = None) -> Array:
+    """The result from `sums` (…, channels) of products, input zero points taken off: adds the bias, requantises, clamps.
+
+    `multipliers` default to `channel_multipliers`.
+    """
+    result, channels = operation.results[0].type, sums.shape[-1]
+    activation = operation.str_attribute("activation")
+    sums = sums + bias_or_zero(operation, channels)
+    if result.dtype.is_float:
+        return clamp_float(sums, activation).reshape(result.shape)
+    mantissa, shift = multiplier_tables(multipliers or channel_multipliers(operation, channels))
+    low, high = activation_range(activation, result)
+    requantised = multiply(sums.astype(np.int64), mantissa, shift) + result.zero_point
+    return to_int8(requantised, low, high).reshape(result.shape)
+
+
+def dot(x: Array, rows: Array, zero_point: int = 0) -> Array:
+    """`x` (n, k) less the zero point, times weights (channels, k): sums (n, channels) in double, which for int8 are exact."""
+    return (x.astype(np.float64) - zero_point) @ rows.astype(np.float64).T
+
+
+def int8_tables(
+    operation: Operation, rows: Array, blocked: bool = True, multipliers: list[Multiplier] | None = None
+) -> tuple[Table, ...]:
+    """The tables of an int8 kernel with weights `rows` (channels, taps): weights, folded bias, multipliers, shifts.
+
+    Folding `-zero_point * sum(weights)` into the bias spares the kernel a subtraction for each product.
+    """
+    channels = len(rows)
+    zero = operation.operands[0].type.zero_point
+    folded = bias_or_zero(operation, channels).astype(np.int64) - zero * rows.sum(axis=1, dtype=np.int64)
+    mantissa, shift = multiplier_tables(multipliers or channel_multipliers(operation, channels))
+    return (
+        Table("weights", interleave(rows) if blocked else rows.ravel()),
+        Table("bias", folded.astype(np.int32)),
+        Table("multiplier", mantissa),
+        Table("shift", shift),
+    )
+
+
+def interleave(rows: Array) -> Array:
+    """Rows (n, k) in blocks of `BLOCK`, each transposed to (k, BLOCK); the rest row by row. One flat array."""
+    blocked = len(rows) - len(rows) % BLOCK
+    blocks = rows[:blocked].reshape(-1, BLOCK, rows.shape[1]).transpose(0, 2, 1)
+    return np.concatenate([blocks.ravel(), rows[blocked:].ravel()])
+
+
+def clamp_params(operation: Operation) -> dict[str, int | float]:
+    """The members `low` and `high`: what the fused activation clamps to."""
+    result, activation = operation.results[0].type, operation.str_attribute("activation")
+    low, high = ACTIVATIONS[activation] if result.dtype.is_float else activation_range(activation, result)
+    return {"low": low, "high": high}
+
+
+def channel_multipliers(operation: Operation, channels: int) -> list[Multiplier]:
     """`input scale * weight scale / output scale` for each output channel, in double as TensorFlow Lite Micro computes it."""
-    assert weights.quantisation is not None
-    scales = weights.quantisation.scale
-    if len(scales) == 1:
-        scales = scales * channels
-    return [quantize_multiplier(source.scale * scale / result.scale) for scale in scales]
+    scales = _weights_quantisation(operation).scale
+    source, result = operation.operands[0].type.scale, operation.results[0].type.scale
+    return [quantize_multiplier(source * scale / result) for scale in scales] * (channels // len(scales))
 
 
 def multiplier_tables(multipliers: list[Multiplier]) -> tuple[Array, Array]:
@@ -71,3 +139,19 @@ def multiplier_tables(multipliers: list[Multiplier]) -> tuple[Array, Array]:
         np.array([m.mantissa for m in multipliers], np.int32),
         np.array([m.shift for m in multipliers], np.int8),
     )
+
+
+def _weights_quantisation(operation: Operation) -> Quantisation:
+    q = operation.operands[1].type.quantisation
+    require(q is not None, "int8 weights need their scales")
+    assert q is not None
+    return q
+
+
+def _check_accumulators(operation: Operation, channel_axis: int) -> None:
+    """No partial sum leaves int32: neither the model's, of differences below 256, nor the kernel's with its folded bias."""
+    weights = np.moveaxis(constant_operand(operation, 1), channel_axis, 0)
+    channels = len(weights)
+    magnitudes = np.abs(weights.reshape(channels, -1), dtype=np.int16).sum(axis=1, dtype=np.int64)
+    largest = int((np.abs(bias_or_zero(operation, channels).astype(np.int64)) + 256 * magnitudes).max())
+    require(largest <= INT32_MAX, f"sums of up to {largest} overflow the 32-bit accumulator")

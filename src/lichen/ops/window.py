@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -11,6 +10,8 @@ from lichen.ir.accesses import Accesses
 from lichen.ir.module import Array, Operation
 from lichen.ir.operator import require
 from lichen.ir.types import TensorType
+from lichen.ops.attributes import integers
+from lichen.ops.params import int16_params
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,6 @@ class Window:
     dilation: tuple[int, int]
     padding: tuple[int, int, int, int]
 
-    ATTRIBUTES: ClassVar[dict[str, type]] = {"stride": tuple, "padding": tuple}
-
     @staticmethod
     def of(operation: Operation, kernel: tuple[int, int]) -> Window:
         """The window of an operation with attributes `stride`, `padding` and, optionally, `dilation`. Raises `VerifyError`."""
@@ -34,12 +33,8 @@ class Window:
             source.rank == 4 and source.shape[0] == 1,
             f"the input must be (1, height, width, channels), not {list(source.shape)}",
         )
-        stride, padding = operation.ints_attribute("stride"), operation.ints_attribute("padding")
-        dilation = operation.ints_attribute("dilation") if "dilation" in operation.attributes else (1, 1)
-        require(len(stride) == 2 and min(stride) >= 1, f"stride {stride} is not two numbers of at least 1")
-        require(len(dilation) == 2 and min(dilation) >= 1, f"dilation {dilation} is not two numbers of at least 1")
-        require(len(padding) == 4 and min(padding) >= 0, f"padding {padding} is not (top, bottom, left, right)")
-        require(min(kernel) >= 1, f"kernel {kernel} is not two numbers of at least 1")
+        stride, padding = integers(operation, "stride", 2, 1), integers(operation, "padding", 4, 0)
+        dilation = integers(operation, "dilation", 2, 1) if "dilation" in operation.attributes else (1, 1)
         top, bottom, left, right = padding
         window = Window(
             source.shape[1],
@@ -74,12 +69,18 @@ class Window:
 
     def patches(self, x: Array, fill: float) -> Array:
         """All windows of `x` (1, H, W, C): an array (out_h, out_w, kernel_h, kernel_w, C), `fill` outside the input."""
-        top, bottom, left, right = self.padding
-        padded = np.pad(x[0], ((top, bottom), (left, right), (0, 0)), constant_values=fill)
-        views = np.lib.stride_tricks.sliding_window_view(padded, self.reach, axis=(0, 1))  # type: ignore[call-overload]
-        views = views[:: self.stride[0], :: self.stride[1], :, :: self.dilation[0], :: self.dilation[1]]
-        patches: Array = np.moveaxis(views, 2, 4)[: self.out_h, : self.out_w]
+        y, inside_y = _taps(self.out_h, self.stride[0], self.padding[0], self.kernel[0], self.dilation[0], self.in_h)
+        x_, inside_x = _taps(self.out_w, self.stride[1], self.padding[2], self.kernel[1], self.dilation[1], self.in_w)
+        patches: Array = x[0][y[:, None, :, None], x_[None, :, None, :]]
+        if not (inside_y.all() and inside_x.all()):
+            patches[~(inside_y[:, None, :, None] & inside_x[None, :, None, :])] = fill
         return patches
+
+    def inside(self) -> Array:
+        """How many taps of each window fall inside the input: an array (out_h, out_w)."""
+        ones = np.ones((1, self.in_h, self.in_w, 1), np.int64)
+        counts: Array = self.patches(ones, 0).sum(axis=(2, 3, 4))
+        return counts
 
     def accesses(self, source: TensorType, result: TensorType) -> Accesses:
         """One access an output pixel, in raster order: the hull of its window is read, all its channels are written."""
@@ -92,20 +93,28 @@ class Window:
         index = np.arange(len(oy), dtype=np.int64)
         return Accesses({0: reads}, {0: np.stack([index, index + 1], axis=1) * pixel_out})
 
-    def params(self, source: TensorType, result: TensorType) -> dict[str, int]:
-        """The leading members of the params struct that all window kernels share."""
-        return {
-            "in_h": self.in_h,
-            "in_w": self.in_w,
-            "in_c": source.shape[3],
-            "out_w": self.out_w,
-            "out_c": result.shape[3],
-            "kernel_h": self.kernel[0],
-            "kernel_w": self.kernel[1],
-            "stride_h": self.stride[0],
-            "stride_w": self.stride[1],
-            "dilation_h": self.dilation[0],
-            "dilation_w": self.dilation[1],
-            "pad_top": self.padding[0],
-            "pad_left": self.padding[2],
-        }
+    def params(self, operation: Operation) -> dict[str, int | float]:
+        """The leading members of the params struct that all window kernels share. Raises `UnsupportedError`."""
+        return int16_params(
+            operation,
+            in_h=self.in_h,
+            in_w=self.in_w,
+            in_c=operation.operands[0].type.shape[3],
+            out_w=self.out_w,
+            out_c=operation.results[0].type.shape[3],
+            kernel_h=self.kernel[0],
+            kernel_w=self.kernel[1],
+            stride_h=self.stride[0],
+            stride_w=self.stride[1],
+            dilation_h=self.dilation[0],
+            dilation_w=self.dilation[1],
+            pad_top=self.padding[0],
+            pad_left=self.padding[2],
+        )
+
+
+def _taps(windows: int, stride: int, padding: int, taps: int, dilation: int, size: int) -> tuple[Array, Array]:
+    """Along one axis, the input index of each window's taps (windows, taps), and whether it is inside; if not, it is 0."""
+    index = np.arange(windows)[:, None] * stride - padding + np.arange(taps)[None, :] * dilation
+    inside = (index >= 0) & (index < size)
+    return np.where(inside, index, 0), inside

@@ -28,6 +28,13 @@
 #define LICHEN_INLINE static inline
 #endif
 
+/* Part of a kernel: inlined for speed, one copy of its own where flash is dearer. */
+#if defined(__GNUC__) && (!defined(LICHEN_OPTIMIZE_SPEED) || defined(__AVR__))
+#define LICHEN_HELPER static __attribute__((noinline, unused))
+#else
+#define LICHEN_HELPER LICHEN_INLINE
+#endif
+
 /* Said before every kernel call; builds that profile or validate define it. */
 #ifndef LICHEN_MARK
 #define LICHEN_MARK(index) ((void)0)

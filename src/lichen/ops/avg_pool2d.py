@@ -1,0 +1,33 @@
+"""Average pooling, NHWC, with a fused activation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lichen.ir.module import Array, Operation
+from lichen.ir.operator import register
+from lichen.ops.fixed_point import activation_range, clamp_float, to_int8
+from lichen.ops.pool import Pool, window_of
+
+
+@register
+class AveragePool2D(Pool):
+    """The mean of each window; padding does not count.
+
+    int8: same bytes as TensorFlow Lite Micro, halves away from zero. float32: sums in the order rows, columns, then divides; within
+    1e-6 of the largest magnitude in the window.
+    """
+
+    kind = "avg_pool2d"
+
+    def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
+        window, result = window_of(operation), operation.results[0].type
+        activation = operation.str_attribute("activation")
+        count = window.inside()[:, :, None]
+        patches = window.patches(operands[0], 0)
+        if result.dtype.is_float:
+            sums = patches.sum(axis=(2, 3), dtype=np.float64)
+            return (clamp_float(sums / count, activation).reshape(result.shape),)
+        sums = patches.sum(axis=(2, 3), dtype=np.int64)
+        means = np.sign(sums) * ((np.abs(sums) + count // 2) // count)
+        return (to_int8(means, *activation_range(activation, result)).reshape(result.shape),)

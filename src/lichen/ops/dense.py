@@ -1,0 +1,98 @@
+"""Fully connected layer, with a fused activation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lichen.ir.accesses import Accesses, Intervals
+from lichen.ir.kernel import Core, KernelCall, Operand, Result, Table
+from lichen.ir.module import Array, Operation
+from lichen.ir.operator import Operator, register, require
+from lichen.ops.fixed_point import Multiplier, quantize_multiplier
+from lichen.ops.params import int16_params
+from lichen.ops.weights import (
+    bias_or_zero,
+    channel_multipliers,
+    check_weights,
+    clamp_params,
+    constant_operand,
+    dot,
+    finish,
+    int8_tables,
+)
+
+
+@register
+class Dense(Operator):
+    """x of `batch * K` elements, weights (O, K), bias (O) optional -> `batch * O` elements, in whatever shapes.
+
+    int8: same bytes as TensorFlow Lite Micro. float32: sums in the order of K, then the bias; within 1e-5 of the sum of the
+    products' magnitudes.
+    """
+
+    kind = "dense"
+    operands = (2, 3)
+    attributes = {"activation": str}
+
+    def check(self, operation: Operation) -> None:
+        source, weights, result = operation.operands[0].type, operation.operands[1].type, operation.results[0].type
+        require(weights.rank == 2, f"weights must be (out, in), not {list(weights.shape)}")
+        outputs, inputs = weights.shape
+        require(
+            source.elements % inputs == 0 and result.elements == source.elements // inputs * outputs,
+            f"weights {list(weights.shape)} do not lead from {list(source.shape)} to {list(result.shape)}",
+        )
+        check_weights(operation, channel_axis=0)
+        if not source.dtype.is_float:
+            _multipliers(operation)
+
+    def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
+        x, weights = operands[0], operands[1]
+        source = operation.operands[0].type
+        zero = 0 if source.dtype.is_float else source.zero_point
+        sums = dot(x.reshape(-1, weights.shape[1]), weights, zero)
+        return (finish(operation, sums, None if source.dtype.is_float else _multipliers(operation)),)
+
+    def macs(self, operation: Operation) -> int:
+        return _batch(operation) * operation.operands[1].type.elements
+
+    def accesses(self, operation: Operation) -> Accesses:
+        """One access a row of the batch: all of its inputs are read, all of its outputs written."""
+
+        def rows(total: int) -> Intervals:
+            edges = np.arange(_batch(operation) + 1, dtype=np.int64) * (total // _batch(operation))
+            return np.stack([edges[:-1], edges[1:]], axis=1)
+
+        return Accesses({0: rows(operation.operands[0].type.bytes)}, {0: rows(operation.results[0].type.bytes)})
+
+    def lower(self, operation: Operation, core: Core) -> KernelCall:
+        """A 1x1 convolution of an image one pixel wide, each row of the batch a row of it."""
+        source, result = operation.operands[0].type, operation.results[0].type
+        weights, batch = constant_operand(operation, 1), _batch(operation)
+        outputs, inputs = weights.shape
+        ones = dict.fromkeys(("kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w"), 1)
+        sizes = {"in_h": batch, "in_w": 1, "in_c": inputs, "out_w": 1, "out_c": outputs}
+        params = int16_params(operation, **sizes, **ones, pad_top=0, pad_left=0)
+        views, clamp = (Operand(0, rows=batch), Result(0, rows=batch)), clamp_params(operation)
+        if result.dtype.is_float:
+            tables = Table("weights", weights), Table("bias", bias_or_zero(operation, outputs))
+            return KernelCall("conv2d_f32", params | clamp, (*views, *tables), rows=batch)
+        params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
+        tables8 = int8_tables(operation, weights, multipliers=_multipliers(operation))
+        return KernelCall("conv2d_s8", params, (*views, *tables8), rows=batch)
+
+
+def _batch(operation: Operation) -> int:
+    return operation.operands[0].type.elements // operation.operands[1].type.shape[1]
+
+
+def _multipliers(operation: Operation) -> list[Multiplier]:
+    """Per output. With one scale for all weights, TensorFlow Lite Micro multiplies it with the input's in float32, not in double."""
+    source, weights, result = operation.operands[0].type, operation.operands[1].type, operation.results[0].type
+    outputs = weights.shape[0]
+    assert weights.quantisation is not None
+    if len(weights.quantisation.scale) > 1:
+        return channel_multipliers(operation, outputs)
+    with np.errstate(over="ignore"):
+        product = float(np.float32(source.scale) * np.float32(weights.quantisation.scale[0]))
+    return [quantize_multiplier(product / result.scale)] * outputs

@@ -1,0 +1,81 @@
+"""Depthwise two-dimensional convolution, NHWC, with a fused activation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lichen.ir.accesses import Accesses
+from lichen.ir.kernel import Core, KernelCall, Operand, Result, Table
+from lichen.ir.module import Array, Operation
+from lichen.ir.operator import Operator, register, require
+from lichen.ops.params import int16_params
+from lichen.ops.weights import bias_or_zero, check_weights, clamp_params, constant_operand, finish, int8_tables
+from lichen.ops.window import Window
+
+
+@register
+class DepthwiseConv2D(Operator):
+    """x (1, H, W, C), weights (1, kernel_h, kernel_w, C * m), bias (C * m) optional -> (1, H', W', C * m).
+
+    Output channel o is computed from input channel o // m. int8: same bytes as TensorFlow Lite Micro. float32: sums in the order
+    rows, columns, bias; within 1e-5 of the sum of the products' magnitudes.
+    """
+
+    kind = "depthwise_conv2d"
+    operands = (2, 3)
+    attributes = {"stride": tuple, "padding": tuple, "dilation": tuple, "activation": str}
+
+    def check(self, operation: Operation) -> None:
+        source, weights, result = operation.operands[0].type, operation.operands[1].type, operation.results[0].type
+        require(
+            weights.rank == 4 and weights.shape[0] == 1,
+            f"weights must be (1, kernel_h, kernel_w, out), not {list(weights.shape)}",
+        )
+        window = _window(operation)
+        require(
+            weights.shape[3] % source.shape[3] == 0,
+            f"{weights.shape[3]} output channels are no multiple of the input's {source.shape[3]}",
+        )
+        expected = (1, window.out_h, window.out_w, weights.shape[3])
+        require(result.shape == expected, f"the result must be {list(expected)}, not {list(result.shape)}")
+        check_weights(operation, channel_axis=3)
+
+    def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
+        x, weights = operands[0], operands[1]
+        source, window = operation.operands[0].type, _window(operation)
+        zero = 0 if source.dtype.is_float else source.zero_point
+        patches = window.patches(x, zero).astype(np.float64) - zero
+        by_input = weights[0].reshape(*window.kernel, source.shape[3], -1).astype(np.float64)
+        sums = np.einsum("yxijc,ijcm->yxcm", patches, by_input).reshape(window.out_h, window.out_w, -1)
+        return (finish(operation, sums),)
+
+    def macs(self, operation: Operation) -> int:
+        kernel_h, kernel_w = operation.operands[1].type.shape[1:3]
+        return operation.results[0].type.elements * kernel_h * kernel_w
+
+    def accesses(self, operation: Operation) -> Accesses:
+        return _window(operation).accesses(operation.operands[0].type, operation.results[0].type)
+
+    def lower(self, operation: Operation, core: Core) -> KernelCall:
+        source, result = operation.operands[0].type, operation.results[0].type
+        window, weights = _window(operation), constant_operand(operation, 1)
+        channels = weights.shape[3]
+        rows = np.ascontiguousarray(weights.reshape(-1, channels).T)
+        views = Operand(0, rows=window.in_h), Result(0, rows=window.out_h)
+        params, clamp = window.params(operation), clamp_params(operation)
+        # Over a single input channel every output channel sees the same window: an ordinary convolution.
+        is_convolution = source.shape[3] == 1
+        kernel = "conv2d" if is_convolution else "depthwise_conv2d"
+        if not is_convolution:
+            params |= int16_params(operation, depth_multiplier=channels // source.shape[3])
+        if result.dtype.is_float:
+            tables = Table("weights", rows), Table("bias", bias_or_zero(operation, channels))
+            return KernelCall(f"{kernel}_f32", params | clamp, (*views, *tables), rows=window.out_h)
+        params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
+        tables8 = int8_tables(operation, rows, blocked=is_convolution or channels == source.shape[3])
+        return KernelCall(f"{kernel}_s8", params, (*views, *tables8), rows=window.out_h)
+
+
+def _window(operation: Operation) -> Window:
+    weights = operation.operands[1].type
+    return Window.of(operation, (weights.shape[1], weights.shape[2]))

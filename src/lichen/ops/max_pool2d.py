@@ -1,0 +1,26 @@
+"""Maximum pooling, NHWC, with a fused activation."""
+
+from __future__ import annotations
+
+import math
+
+from lichen.ir.module import Array, Operation
+from lichen.ir.operator import register
+from lichen.ops.fixed_point import INT8_MIN, activation_range, clamp_float, to_int8
+from lichen.ops.pool import Pool, window_of
+
+
+@register
+class MaxPool2D(Pool):
+    """The largest value of each window; padding does not count. int8 and float32 are exact."""
+
+    kind = "max_pool2d"
+
+    def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
+        result = operation.results[0].type
+        activation = operation.str_attribute("activation")
+        fill = -math.inf if result.dtype.is_float else INT8_MIN
+        largest = window_of(operation).patches(operands[0], fill).max(axis=(2, 3))
+        if result.dtype.is_float:
+            return (clamp_float(largest, activation).reshape(result.shape),)
+        return (to_int8(largest, *activation_range(activation, result)).reshape(result.shape),)

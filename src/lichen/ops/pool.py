@@ -1,0 +1,57 @@
+"""What average and maximum pooling share."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from lichen.ir.accesses import Accesses
+from lichen.ir.kernel import Core, KernelCall, Operand, Result
+from lichen.ir.module import Constant, Operation
+from lichen.ir.operator import Operator, require
+from lichen.ir.types import DType
+from lichen.ops.attributes import check_same_quantisation, integers
+from lichen.ops.fixed_point import ACTIVATIONS, activation_range
+from lichen.ops.weights import clamp_params
+from lichen.ops.window import Window
+
+
+class Pool(Operator):
+    """x (1, H, W, C) -> (1, H', W', C), each channel by itself."""
+
+    operands = (1, 1)
+    attributes: ClassVar[dict[str, type]] = {"kernel": tuple, "stride": tuple, "padding": tuple, "activation": str}
+
+    def check(self, operation: Operation) -> None:
+        source, result = operation.operands[0].type, operation.results[0].type
+        window = window_of(operation)
+        require(not isinstance(operation.operands[0], Constant), "the input must not be constant")
+        expected = (1, window.out_h, window.out_w, source.shape[3])
+        require(result.shape == expected, f"the result must be {list(expected)}, not {list(result.shape)}")
+        require(source.dtype in (DType.INT8, DType.FLOAT32), f"no pooling of {source.dtype.value}: only i8 and f32")
+        check_same_quantisation(source, result)
+        activation = operation.str_attribute("activation")
+        require(activation in ACTIVATIONS, f"activation '{activation}' is not one of {', '.join(ACTIVATIONS)}")
+        if not result.dtype.is_float:
+            activation_range(activation, result)
+
+    def accesses(self, operation: Operation) -> Accesses:
+        return window_of(operation).accesses(operation.operands[0].type, operation.results[0].type)
+
+    def lower(self, operation: Operation, core: Core) -> KernelCall:
+        window = window_of(operation)
+        params = window.params(operation)
+        for name in ("out_c", "dilation_h", "dilation_w"):
+            del params[name]
+        suffix = "f32" if operation.results[0].type.dtype.is_float else "s8"
+        return KernelCall(
+            f"{self.kind}_{suffix}",
+            params | clamp_params(operation),
+            (Operand(0, rows=window.in_h), Result(0, rows=window.out_h)),
+            rows=window.out_h,
+        )
+
+
+def window_of(operation: Operation) -> Window:
+    """The window of a pooling operation. Raises `VerifyError`."""
+    kernel_h, kernel_w = integers(operation, "kernel", 2, 1)
+    return Window.of(operation, (kernel_h, kernel_w))
