@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -23,29 +24,38 @@ from lichen.plan.problem import Problem
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
 
-_DETERMINISTIC_SECONDS = 4.0
-_MAX_ITEMS = 200  # beyond, building the model alone takes longer than the search may
-_MAX_FREE_PAIRS = 1500  # beyond, the order of the plan is kept and only the starts are searched
+_DETERMINISTIC_SECONDS = 2.0  # for each of the two searches
+_MAX_PAIRS = 6000  # items alive together, or perhaps; beyond, building the model alone takes longer than the search may
+_MAX_FREE_PAIRS = 1500  # steps in either order; beyond, only the offsets are searched
 
 
 def solve(problem: Problem, plan: Plan, *, seconds: float = _DETERMINISTIC_SECONDS) -> Plan:
     """The best plan found from `plan` on, with the bound that the search has proved; `plan` itself when there is none better.
 
-    `seconds` are the solver's own, counted in its operations, so the result does not depend on the machine's speed. Without OR-tools,
-    or for a problem that is too large, `plan` comes back as it is.
+    First the offsets for the plan's order, then, unless that meets the bound, order and offsets together. `seconds` are the solver's own,
+    counted in its operations, so the result does not depend on the machine's speed. Without OR-tools `plan` comes back as it is;
+    what is too large is not searched.
     """
-    try:
-        from ortools.sat.python import cp_model
-    except ModuleNotFoundError:
+    if find_spec("ortools") is None:
         return plan
-    timeline = _Timeline.free(problem)
-    order_is_free = timeline.free_pairs() <= _MAX_FREE_PAIRS
-    if not order_is_free:
-        timeline = _Timeline.fixed(problem, plan)
+    free = _Timeline.free(problem)
+    if free.free_pairs():
+        plan = _search(problem, plan, _Timeline.fixed(problem, plan), seconds)
+    if plan.gap and free.free_pairs() <= _MAX_FREE_PAIRS:
+        plan = _search(problem, plan, free, seconds)
+    return plan
+
+
+def _search(problem: Problem, plan: Plan, timeline: _Timeline, seconds: float) -> Plan:
+    from ortools.sat.python import cp_model
+
     items = _items(problem, timeline)
-    if len(items) > _MAX_ITEMS:
+    pairs = [(i, j) for i, j in combinations(range(len(items)), 2) if timeline.may_meet(items[i].users, items[j].users)]
+    if len(pairs) > _MAX_PAIRS:
         return plan
     model = _Model(problem, plan, items, timeline, cp_model.CpModel())
+    for i, j in pairs:
+        model.separate(i, j)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 0
@@ -54,22 +64,24 @@ def solve(problem: Problem, plan: Plan, *, seconds: float = _DETERMINISTIC_SECON
         return plan
     found = model.read(solver)
     best = found if found.peak < plan.peak else plan
-    proved = round(solver.best_objective_bound) if order_is_free else 0
-    return replace(best, lower_bound=max(plan.lower_bound, proved))
+    return replace(
+        best, lower_bound=max(plan.lower_bound, round(solver.best_objective_bound) if timeline.is_free else 0)
+    )
 
 
 class _Timeline:
     """What is known of the order of moments: steps by index, then the begin and the end of the run."""
 
-    def __init__(self, before: list[int]) -> None:
-        """`before[s]` is the bit mask of the steps known to come before step `s`."""
+    def __init__(self, before: list[int], is_free: bool) -> None:
+        """`before[s]` is the bit mask of the steps known to come before step `s`; `is_free` if only because they have to."""
+        self.is_free = is_free
         steps = len(before)
         self.begin, self.end = steps, steps + 1
         self.before = [*(mask | 1 << self.begin for mask in before), 0, (1 << self.end) - 1]
 
     @classmethod
     def free(cls, problem: Problem) -> _Timeline:
-        return cls(ancestors(problem))
+        return cls(ancestors(problem), is_free=True)
 
     @classmethod
     def fixed(cls, problem: Problem, plan: Plan) -> _Timeline:
@@ -77,7 +89,7 @@ class _Timeline:
         for name in plan.order:
             before[problem.step_index[name]] = done
             done |= 1 << problem.step_index[name]
-        return cls(before)
+        return cls(before, is_free=False)
 
     def precedes(self, s: int, t: int) -> bool | None:
         """Whether moment `s` comes before `t`; `None` if that is open."""
@@ -85,7 +97,15 @@ class _Timeline:
             return True
         return False if s == t or self.before[s] >> t & 1 else None
 
+    def may_meet(self, users: tuple[int, ...], others: tuple[int, ...]) -> bool:
+        """Whether two items with these users can be alive together."""
+        return not (
+            all(self.precedes(s, t) for s in users for t in others)
+            or all(self.precedes(t, s) for s in users for t in others)
+        )
+
     def free_pairs(self) -> int:
+        """The pairs of steps that can run in either order."""
         return sum(self.precedes(s, t) is None for s, t in combinations(range(self.begin), 2))
 
 
@@ -131,8 +151,6 @@ class _Model:
         self.starts = [self._start(item) for item in items]
         self.order: dict[tuple[int, int], cp_model.LiteralT] = {}
         self.positions = self._positions()
-        for i, j in combinations(range(len(items)), 2):
-            self._separate(i, j)
 
     def read(self, solver: cp_model.CpSolver) -> Plan:
         """The plan that the solver has found."""
@@ -166,11 +184,9 @@ class _Model:
                     self.cp.add(positions[t] + 1 <= positions[s])
         return positions
 
-    def _separate(self, i: int, j: int) -> None:
-        """Adds that items `i` and `j` do not meet, in one of the ways they may not."""
+    def separate(self, i: int, j: int) -> None:
+        """Adds that items `i` and `j` keep out of each other's way, by one of the ways there are."""
         first, second = self.items[i], self.items[j]
-        if self._always_before(first, second) or self._always_before(second, first):
-            return
         distance = self.starts[j] - self.starts[i]
         ways = [
             *self._one_before_other(first, second),
@@ -181,9 +197,6 @@ class _Model:
             self._literal(distance, high=-second.size),
         ]
         self.cp.add_bool_or(ways)
-
-    def _always_before(self, first: _Item, second: _Item) -> bool:
-        return all(self.timeline.precedes(s, t) for s in first.users for t in second.users)
 
     def _one_before_other(self, first: _Item, second: _Item) -> Iterable[cp_model.IntVar]:
         pairs = [(s, t) for s in first.users for t in second.users]

@@ -1,18 +1,19 @@
 """Offsets by rule of thumb: place one item after another at the lowest address that its neighbours allow.
 
-What matters is the order of placement. Several are tried, each from the bottom of the arena upwards and from its top downwards (results
-like to lie below their operands, so a chain fills from one end). The best are then improved: the items at the peak are placed first
-in the next round, until the peak is at the bound or the rounds are over. Everything is deterministic.
+What matters is the sequence of placement. Several are tried, each from the bottom of the arena upwards and from its top downwards
+(results like to lie below their operands, so a chain fills from one end). The best are then improved by local search: an item at the
+peak, or any other, moves to an earlier turn, and the change stays unless the peak rises. All of it is deterministic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 
 from lichen.plan.layout import Item, Layout, Placement
 
-_ROUNDS = 60
-_IMPROVED = 3
+_IMPROVED = 4  # sequences that local search starts from
+_PLACEMENTS = 10_000  # of single items, that it may try from each
 
 
 def place(layout: Layout, lower_bound: int) -> Placement:
@@ -28,12 +29,28 @@ def place(layout: Layout, lower_bound: int) -> Placement:
     tried.sort(key=lambda entry: entry[0].peak)
     best = tried[0][0]
     for placement, sequence, from_top in tried[:_IMPROVED]:
-        for _ in range(_ROUNDS):
-            sequence = _peak_first(layout.items, placement, sequence, from_top)
-            placement = table.fill(sequence, from_top)
-            best = min(best, placement, key=lambda p: p.peak)
+        improved = _improve(table, placement, sequence, from_top, lower_bound)
+        best = min(best, improved, key=lambda p: p.peak)
+        if best.peak <= lower_bound:
+            break
+    return best
+
+
+def _improve(table: _Table, best: Placement, sequence: list[int], from_top: bool, lower_bound: int) -> Placement:
+    random = Random(0)
+    for k in range(_PLACEMENTS // len(sequence)):
+        turns = list(range(1, len(sequence)))
+        if k % 2:
+            far = [0 if from_top else best.peak - item.size for item in table.items]
+            turns = [turn for turn in turns if best.starts[sequence[turn]] == far[sequence[turn]]] or turns
+        turn = random.choice(turns)
+        changed = sequence.copy()
+        changed.insert(random.randrange(turn), changed.pop(turn))
+        placement = table.fill(changed, from_top)
+        if placement.peak <= best.peak:
+            best, sequence = placement, changed
             if best.peak <= lower_bound:
-                return best
+                break
     return best
 
 
@@ -101,8 +118,3 @@ def _sequences(items: Sequence[Item], crowd: Sequence[int]) -> list[list[int]]:
         [(item.size * (item.first - item.last - 1), item.first) for item in items],
     ]
     return [sorted(range(len(items)), key=key.__getitem__) for key in keys]
-
-
-def _peak_first(items: Sequence[Item], placement: Placement, sequence: Sequence[int], from_top: bool) -> list[int]:
-    far = [start if from_top else placement.peak - start - items[i].size for i, start in enumerate(placement.starts)]
-    return sorted(sequence, key=lambda i: far[i] > 0)

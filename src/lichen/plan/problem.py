@@ -143,6 +143,8 @@ class Problem:
             )
             for i, name in enumerate(names):
                 _check_intervals(intervals[i], step.accesses.count, self.buffer(name), f"{kind} {name!r} of {where}")
+        for name in step.after:
+            _require(name in self.step_index, f"{where} must come after {name!r}, which is not a step")
         _check_names(f"result of {where}", step.writes)
         both = sorted(set(step.reads) & set(step.writes))
         _require(not both, f"{where} reads and writes {both}; give the result a buffer of its own")
@@ -165,8 +167,6 @@ class Problem:
 
     def _check_order(self) -> None:
         for i, step in enumerate(self.steps):
-            for name in step.after:
-                _require(name in self.step_index, f"step {step.name!r} must come after {name!r}, which is not a step")
             late = [self.steps[p].name for p in sorted(self.predecessors[i]) if p >= i]
             _require(
                 not late, f"step {step.name!r} is listed before {late}, which it needs; list steps in a valid order"
