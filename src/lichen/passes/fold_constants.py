@@ -1,0 +1,38 @@
+"""Computes what is known at compile time."""
+
+from __future__ import annotations
+
+from lichen.ir.module import Constant, Function, Module, Namer, Operation, Value, constant
+from lichen.ir.operator import operator
+
+LARGEST = 1 << 16
+"""Elements of the largest result that is folded: a constant that is computed from a smaller one costs flash."""
+
+
+def fold_constants(module: Module) -> bool:
+    """Operations on constants alone become constants, unless the result is larger than its operands and than `LARGEST`."""
+    changed = False
+    namer = Namer(c.name for c in module.constants())
+    for function in module.functions.values():
+        for op in list(function.operations):
+            if _foldable(function, op):
+                _fold(function, op, namer)
+                changed = True
+    return changed
+
+
+def _foldable(function: Function, op: Operation) -> bool:
+    return (
+        bool(op.results)
+        and all(isinstance(v, Constant) for v in op.operands)
+        and all(r.type.elements <= LARGEST for r in op.results)
+        and not any(function.is_output(r) for r in op.results)
+    )
+
+
+def _fold(function: Function, op: Operation, namer: Namer) -> None:
+    operands = [v.data for v in op.operands if isinstance(v, Constant)]
+    for result, data in zip(op.results, operator(op.kind).evaluate(op, *operands), strict=True):
+        folded: Value = constant(namer(result.name), data, result.type)
+        function.replace_uses(result, folded)
+    function.operations.remove(op)
