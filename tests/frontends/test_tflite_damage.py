@@ -1,0 +1,131 @@
+"""Damaged `.tflite` files: refused in one sentence, or read as a module that is well formed and runs; nothing else, and at once."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lichen.errors import LichenError
+from lichen.frontends import load
+from lichen.frontends.tflite import import_tflite
+from lichen.frontends.tflite.schema import read_model
+from lichen.ir.interpret import Interpreter
+from lichen.ir.verify import verify
+from tflite_cases import CASES
+
+SECONDS = 2.0  # for one file; a good one takes a hundredth
+TELLING = (0, 1, 2, 4, 127, 128, 255, 0x7F7FFFFF, 0x7F800000, 0x7FC00000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x10000)
+
+# Together 5,000; the large files take longer to read.
+MUTATIONS = {
+    "hello_world_float": 1200,
+    "hello_world_int8": 1200,
+    "micro_speech_quantized": 1000,
+    "resnet8_int8": 800,
+    "person_detect": 400,
+    "vww_96_int8": 400,
+}
+
+
+def tables(model: bytes) -> np.ndarray:
+    """Offsets of the bytes that are not data of constants: where damage changes what the file says."""
+    says = np.ones(len(model), bool)
+    for tensor in read_model(model)[0].tensors:
+        if tensor.data is not None and len(tensor.data) > 8:
+            start = model.find(tensor.data.tobytes())
+            says[start : start + len(tensor.data)] = False
+    return np.flatnonzero(says)
+
+
+def mutations(model: bytes, count: int, seed: int) -> Iterator[bytes]:
+    """`count` damaged copies: bits flipped, bytes and words overwritten, parts cut out, doubled or moved, ends cut off."""
+    rng = np.random.default_rng(seed)
+    places = tables(model)
+
+    def place() -> int:
+        return int(rng.choice(places)) if rng.random() < 0.9 else int(rng.integers(len(model)))
+
+    for _ in range(count):
+        data = bytearray(model)
+        for _ in range(int(rng.integers(1, 4))):
+            at = min(place(), len(data) - 1)
+            match int(rng.integers(7)):
+                case 0:
+                    data[at] ^= 1 << int(rng.integers(8))
+                case 1:
+                    data[at] = int(rng.integers(256))
+                case 2:
+                    at -= at % 4
+                    data[at : at + 4] = struct.pack("<I", int(rng.choice(TELLING)))
+                case 3:
+                    at -= at % 4
+                    [word] = struct.unpack("<I", bytes(data[at : at + 4]).ljust(4, b"\0"))
+                    data[at : at + 4] = struct.pack("<I", (word + int(rng.integers(-8, 9))) % 2**32)
+                case 4:
+                    other, size = min(place(), len(data) - 1), int(rng.integers(1, 64))
+                    data[at : at + size] = data[other : other + size]
+                case 5:
+                    size = int(rng.integers(1, 64))
+                    data[at : at + size] = b"" if rng.random() < 0.5 else bytes(data[at : at + size]) * 2
+                case _ if rng.random() < 0.1:
+                    del data[at + 1 :]
+        yield bytes(data)
+
+
+def survives(data: bytes) -> bool:
+    """Whether the file is read; raises whatever is not an error of exit code 2, and takes no longer than allowed."""
+    started = time.process_time()
+    try:
+        module = import_tflite(data, "damaged")
+    except LichenError as error:
+        assert error.exit_code == 2
+        assert "\n" not in str(error) and len(str(error)) < 500
+        return False
+    finally:
+        assert time.process_time() - started < SECONDS
+    verify(module)
+    if sum(value.type.elements for value in module.infer.values()) < 10_000:
+        Interpreter(module).run([np.zeros(v.type.shape, v.type.dtype.numpy) for v in module.infer.inputs])
+    return True
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_damaged_model(lichen_data: Path, name: str) -> None:
+    """The published models, damaged: no crash, no hang, and not everything is refused (the damage must reach the depths)."""
+    model = (lichen_data / "models" / f"{name}.tflite").read_bytes()
+    survivors = sum(survives(data) for data in mutations(model, MUTATIONS[name], seed=len(model)))
+    assert 0 < survivors < MUTATIONS[name]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_damaged_operator(name: str) -> None:
+    """A model of each operator, damaged, so that every rule meets nonsense."""
+    model = CASES[name]()
+    survivors = sum(survives(data) for data in mutations(model, 150, seed=len(name)))
+    assert 0 < survivors < 150
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_truncated_operator(name: str) -> None:
+    """A file that ends early is refused wherever it ends."""
+    model = CASES[name]()
+    for end in range(0, len(model) - 4, 13):
+        assert not survives(model[:end])
+
+
+def test_load_names_the_file(tmp_path: Path) -> None:
+    """Errors of `load` begin with the file's name, for damage as for a file that is not there."""
+    path = tmp_path / "broken.tflite"
+    path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(40))
+    with pytest.raises(LichenError, match=r"broken\.tflite: the file is damaged"):
+        load(path)
+    with pytest.raises(LichenError, match=r"missing\.tflite is not a file"):
+        load(tmp_path / "missing.tflite")
+    (tmp_path / "model.onnx").write_bytes(b"")
+    with pytest.raises(LichenError, match=r"model\.onnx is none of"):
+        load(tmp_path / "model.onnx")

@@ -1,0 +1,95 @@
+"""Models read from `.tflite` compute what TensorFlow Lite Micro computes on the same file: same bytes, float32 to 1e-6."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lichen.frontends import load
+from lichen.frontends.tflite import import_tflite
+from lichen.ir.interpret import Interpreter
+from lichen.ir.module import Array, Module
+from tflite_builder import tflm, tflm_invoke
+from tflite_cases import CASES
+
+MODELS = (
+    "hello_world_float",
+    "hello_world_int8",
+    "micro_speech_quantized",
+    "person_detect",
+    "resnet8_int8",
+    "vww_96_int8",
+)
+
+
+def random_inputs(module: Module, rng: np.random.Generator) -> list[Array]:
+    """Any bytes for integers, a few units around 0 for float32."""
+    inputs = []
+    for value in module.infer.inputs:
+        if value.type.dtype.is_float:
+            inputs.append(rng.normal(0, 2, value.type.shape).astype(np.float32))
+        else:
+            low, high = value.type.dtype.range
+            inputs.append(rng.integers(low, high + 1, value.type.shape).astype(value.type.dtype.numpy))
+    return inputs
+
+
+def check(model: bytes, module: Module, batches: list[list[Array]]) -> None:
+    """Both sides run the batches one after the other, keeping state, and agree on every output."""
+    ours, theirs = Interpreter(module), tflm(model)
+    for inputs in batches:
+        for ours_out, theirs_out in zip(ours.run(inputs), tflm_invoke(theirs, model, inputs), strict=True):
+            assert ours_out.shape == theirs_out.shape and ours_out.dtype == theirs_out.dtype
+            if ours_out.dtype == np.float32:
+                np.testing.assert_allclose(ours_out, theirs_out, rtol=1e-6, atol=1e-6)
+            else:
+                np.testing.assert_array_equal(ours_out, theirs_out)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_operator(name: str) -> None:
+    """Every supported operator, as a model of its own, gives the oracle's bytes on six inputs in a row."""
+    model = CASES[name]()
+    module = import_tflite(model, name)
+    rng = np.random.default_rng(7)
+    check(model, module, [random_inputs(module, rng) for _ in range(6)])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_shared_model_on_random_inputs(lichen_data: Path, name: str) -> None:
+    """The published models give the oracle's bytes on 32 random inputs."""
+    path = lichen_data / "models" / f"{name}.tflite"
+    module = load(path)
+    rng = np.random.default_rng(11)
+    check(path.read_bytes(), module, [random_inputs(module, rng) for _ in range(32)])
+
+
+@pytest.mark.parametrize(
+    ("name", "samples"),
+    [
+        ("micro_speech_quantized", "micro_speech_features_int8_49x40"),
+        ("person_detect", "person_no_person_int8_96x96"),
+    ],
+)
+def test_shared_model_on_real_inputs(lichen_data: Path, name: str, samples: str) -> None:
+    """Recorded inputs give the oracle's bytes."""
+    path = lichen_data / "models" / f"{name}.tflite"
+    module = load(path)
+    with np.load(lichen_data / "samples" / f"{samples}.npz") as arrays:
+        [shape] = [v.type.shape for v in module.infer.inputs]
+        inputs = [
+            a.reshape(shape) for key in arrays.files if (a := arrays[key]).dtype == np.int8 and a.size == np.prod(shape)
+        ]
+    assert inputs
+    check(path.read_bytes(), module, [[x] for x in inputs])
+
+
+def test_resnet8_on_cifar(lichen_data: Path) -> None:
+    """MLPerf's 200 images are classified byte for byte as the oracle does."""
+    path = lichen_data / "models" / "resnet8_int8.tflite"
+    with np.load(lichen_data / "cifar10" / "mlperf_perf200.npz") as arrays:
+        [images] = [arrays[key] for key in arrays.files if arrays[key].ndim == 4]
+    inputs = (images.astype(np.int16) - 128).astype(np.int8)  # the model's input has scale 1 and zero point -128
+    check(path.read_bytes(), load(path), [[x[np.newaxis]] for x in inputs])
