@@ -1,0 +1,84 @@
+"""The int8 arithmetic that ADD and SUB share: both operands are brought to twice the larger scale, 20 bits up, then added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lichen.ir.module import Array, Operation
+from lichen.ir.operator import require
+from lichen.ops.binary import widened
+from lichen.ops.fixed_point import Int64Array, Multiplier, activation_range, multiply, quantize_multiplier, to_int8
+
+_LEFT_SHIFT = 20
+_HALF = Multiplier(1 << 30, 0)
+_MOST_ROUND = 1 << 30  # what may be added to the sum before its shift without overflow
+
+
+@dataclass(frozen=True)
+class ScaledSum:
+    """`a + sign * b`, each operand multiplied by its own multiplier and the sum by that of the output."""
+
+    inputs: tuple[Multiplier, Multiplier]
+    output: Multiplier
+    sign: int
+
+    @staticmethod
+    def of(operation: Operation, sign: int) -> ScaledSum:
+        """From the types of the operation; `sign` is 1 or -1. Raises `VerifyError` for scales that are too far apart."""
+        a, b = operation.operands[0].type.scale, operation.operands[1].type.scale
+        result = operation.results[0].type.scale
+        twice_larger = 2.0 * max(a, b)
+        output = quantize_multiplier(twice_larger / (2.0**_LEFT_SHIFT * result))
+        if output.mantissa == 0:
+            output = Multiplier(0, -1)
+        require(
+            output.shift < 0,
+            f"the result's scale {result:g} is too fine for operands of scales {a:g} and {b:g}",
+        )
+        inputs = quantize_multiplier(a / twice_larger), quantize_multiplier(b / twice_larger)
+        return ScaledSum(inputs, output, sign)
+
+    def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
+        """The stored result, twin of `lichen_add_s8`."""
+        a, b = (
+            multiply(x << _LEFT_SHIFT, m.mantissa, m.shift)
+            for x, m in zip(widened(operation, operands), self.inputs, strict=True)
+        )
+        result = operation.results[0].type
+        low, high = activation_range(operation.str_attribute("activation"), result)
+        total: Int64Array = multiply(a + self.sign * b, self.output.mantissa, self.output.shift)
+        return (to_int8(total + result.zero_point, low, high),)
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Which operand is the wide one (of the larger scale), which the narrow one."""
+        return (0, 1) if self.inputs[0] == _HALF else (1, 0)
+
+    def params(self, operation: Operation) -> dict[str, int | float]:
+        """The arithmetic members of `lichen_add_s8_params`, in their order."""
+        wide, narrow = self.order
+        wide_sign, narrow_sign = (1, self.sign) if wide == 0 else (self.sign, 1)
+        multiplier, result = self.inputs[narrow], operation.results[0].type
+        wide_factor = wide_sign << _LEFT_SHIFT
+        # The kernel always shifts by at least one; a multiplier of one half becomes twice the factor and a shift of one.
+        narrow_shift = max(-multiplier.shift, 1)
+        narrow_factor = 1 << (_LEFT_SHIFT + 1 + narrow_shift + multiplier.shift)
+        shift = -self.output.shift
+        half, zero = 1 << (shift - 1), result.zero_point
+        folds = half + (abs(zero) << shift) <= _MOST_ROUND
+        low, high = activation_range(operation.str_attribute("activation"), result)
+        return {
+            "low": low,
+            "high": high,
+            "narrow_sign": 2 * narrow_sign,
+            "narrow_shift": narrow_shift,
+            "out_shift": shift,
+            "out_zero": 0 if folds else zero,
+            "wide_factor": wide_factor,
+            "wide_offset": -operation.operands[wide].type.zero_point * wide_factor,
+            "narrow_factor": narrow_factor,
+            "narrow_offset": -operation.operands[narrow].type.zero_point * narrow_factor,
+            "narrow_mantissa": multiplier.mantissa,
+            "out_mantissa": self.output.mantissa,
+            "out_round": half + (zero << shift) if folds else half,
+        }
