@@ -84,7 +84,9 @@ def parse_board(name: str, text: str, where: str) -> Board:
     return board
 
 
-def _emulator(fields: dict[str, Any]) -> Emulator:
+def _emulator(fields: Any) -> Emulator:
+    if not isinstance(fields, dict):
+        raise ValueError("'emulator' is not a table with kind and machine")
     kind, machine = _take(fields, "kind", str), _take(fields, "machine", str)
     if kind not in ("qemu", "simavr"):
         raise ValueError(f"unknown emulator {kind!r}, use qemu or simavr")
@@ -93,6 +95,6 @@ def _emulator(fields: dict[str, Any]) -> Emulator:
 
 def _take(fields: dict[str, Any], key: str, kind: type[_T]) -> _T:
     value = fields.pop(key, None)
-    if not isinstance(value, kind) or value in ("", 0):
-        raise ValueError(f"{key!r} is missing or not {'a number' if kind is int else 'a text'}")
+    if type(value) is not kind or not value or (isinstance(value, int) and value < 0):
+        raise ValueError(f"{key!r} is missing or not {'a number of at least 1' if kind is int else 'a text'}")
     return value

@@ -73,18 +73,19 @@ void lichen_native_run_until(model_t *self, const uint8_t *sample, uint8_t *aren
 #ifdef LICHEN_NATIVE_PROGRAM
 int main(int count, char **arguments)
 {
-    static model_t model;
     const int poison = count > 1 ? atoi(arguments[1]) : -1;
     size_t sample_bytes = 0, result_bytes = 0;
     for (unsigned i = 0; i < MODEL_INPUTS; i++) sample_bytes += model_input_bytes(i);
     for (unsigned i = 0; i < MODEL_OUTPUTS; i++) result_bytes += model_output_bytes(i);
+    model_t *model = malloc(sizeof *model); /* on the heap, where a sanitizer sees the first byte written past its end */
     uint8_t *sample = malloc(sample_bytes), *result = malloc(result_bytes);
-    if (!sample || !result) return 1;
-    lichen_native_init(&model);
+    if (!model || !sample || !result) return 1;
+    lichen_native_init(model);
     while (fread(sample, 1, sample_bytes, stdin) == sample_bytes) {
-        lichen_native_run(&model, sample, result, 1, poison);
+        lichen_native_run(model, sample, result, 1, poison);
         fwrite(result, 1, result_bytes, stdout);
     }
+    free(model);
     free(sample);
     free(result);
     return 0;

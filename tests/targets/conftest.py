@@ -1,0 +1,54 @@
+"""Fixtures of the targets: a cache of their own, and model folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from graphs import conv_module
+from lichen.backend.emit import emit
+from lichen.backend.folder import write_folder
+from lichen.backend.program import plan_module
+from lichen.ir.module import Module
+from lichen.targets.board import load_board
+from lichen.targets.folder import ModelFolder, open_folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Builds of the tests go to a folder of their own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LICHEN_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def compile_model(tmp_path: Path) -> Callable[..., ModelFolder]:
+    """`compile_model(board, module=…, optimize=…)`: the folder of a module, by default of a small convolution."""
+
+    def compile_(board: str = "mps2-an386", module: Module | None = None, optimize: str = "size") -> ModelFolder:
+        module = module or conv_module()
+        program = plan_module(module, load_board(board).core)
+        folder = tmp_path / f"{module.name}-{board}-{optimize}"
+        folder.mkdir()
+        write_folder(folder, program, emit(program, optimize), board, optimize)
+        return open_folder(folder)
+
+    return compile_
+
+
+@pytest.fixture
+def needs() -> Callable[..., None]:
+    """`needs(tool, …)` skips the test where a tool is not installed, which CI does not allow."""
+
+    def check(*tools: str) -> None:
+        missing = [tool for tool in tools if shutil.which(tool) is None]
+        if missing and not os.environ.get("CI"):
+            pytest.skip(f"{', '.join(missing)} not installed; lichen doctor says how to get it")
+
+    return check
