@@ -9,7 +9,9 @@ from pathlib import Path
 from lichen.targets.machine import Machine
 
 _FIRMWARE = Path(__file__).parent / "firmware"
-_OVERFLOWED = re.compile(r"overflowed by|will not fit in region|no room for the stack|is not within region|relocation truncated to fit")
+_OVERFLOWED = re.compile(
+    r"overflowed by|will not fit in region|no room for the stack|is not within region|relocation truncated to fit"
+)
 
 
 @dataclass(frozen=True)
