@@ -129,3 +129,16 @@ def test_load_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"")
     with pytest.raises(LichenError, match=r"model\.onnx is none of"):
         load(tmp_path / "model.onnx")
+
+
+def test_load_survives_what_nobody_foresaw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the reader itself that a file brings to light is still an error of exit code 2 for the user."""
+
+    def fault(data: bytes, name: str) -> None:
+        raise IndexError("beyond")
+
+    monkeypatch.setattr("lichen.frontends.tflite.import_tflite", fault)
+    (tmp_path / "odd.tflite").write_bytes(b"")
+    with pytest.raises(LichenError, match=r"odd\.tflite: the file is damaged \(IndexError: beyond\)") as caught:
+        load(tmp_path / "odd.tflite")
+    assert caught.value.exit_code == 2

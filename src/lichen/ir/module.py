@@ -161,13 +161,17 @@ class Namer:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {name.lower() for name in taken}
+        self._numbers: dict[str, int] = {}  # where to go on counting, so that many equal names take linear time
 
     def __call__(self, text: str) -> str:
         base = identifier(text)
-        name, number = base, 2
+        number = self._numbers.get(base.lower(), 1)
+        name = base if number == 1 else f"{base}_{number}"
         while name.lower() in self._taken:
-            name, number = f"{base}_{number}", number + 1
+            number += 1
+            name = f"{base}_{number}"
         self._taken.add(name.lower())
+        self._numbers[base.lower()] = number + 1
         return name
 
 

@@ -98,6 +98,8 @@ def _strided_slice(node: Node) -> None:
         if axis >= len(begin):
             bounds.append((0, size, 1))
         elif shrink_mask >> axis & 1:
+            if strides[axis] < 0:
+                node.contradiction(f"dimension {axis} is removed and walked backwards")
             start = 0 if begin_mask >> axis & 1 else node.axis(begin[axis], size)
             bounds.append((start, start + 1, 1))
             continue

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from lichen.errors import InputError, LichenError, UnsupportedError
+from lichen.errors import InputError, LichenError, UnsupportedError, VerifyError
 from lichen.frontends.tflite.graph import Graph
 from lichen.frontends.tflite.schema import ACTIVATIONS, OPTIONS, OperatorRecord
 from lichen.frontends.tflite.tensors import short_name, tensor_type
@@ -186,7 +186,10 @@ def import_operator(record: OperatorRecord, graph: Graph) -> None:
     ):
         if not fewest <= len(indices) <= most:
             node.contradiction(f"it has {len(indices)} {role} where {fewest} to {most} are expected")
-    found.run(node)
+    try:
+        found.run(node)
+    except VerifyError as error:  # a type that the rule itself made or asked for a scale
+        raise InputError(f"{node.where}: {error}") from error
 
 
 def _check_options(node: Node, expected: str) -> None:
