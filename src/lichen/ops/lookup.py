@@ -10,8 +10,8 @@ from lichen.ir.accesses import Accesses, elementwise
 from lichen.ir.kernel import Core, KernelCall, Result, Table
 from lichen.ir.module import Array, Operation
 from lichen.ir.operator import Operator, require
-from lichen.ir.types import DType
-from lichen.ops.fixed_point import Int64Array
+from lichen.ir.types import DType, TensorType
+from lichen.ops.fixed_point import Int64Array, Multiplier, quantize_multiplier
 from lichen.ops.params import in_arena, int32_params
 
 
@@ -28,6 +28,7 @@ class ElementMap(Operator):
             f"a {source_type.dtype.value} input and a {result.dtype.value} result do not go together: both i8 or both f32",
         )
         if result.dtype is DType.INT8:
+            check_quantised(source_type, result)
             self.map_int8(operation, stored_values(DType.INT8))
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
@@ -64,9 +65,24 @@ def check_same_shape(operation: Operation) -> None:
     require(shape == expected, f"the result must be {list(expected)} like the input, not {list(shape)}")
 
 
+def check_quantised(*types: TensorType) -> None:
+    """Raises `VerifyError` unless each type has one scale and one zero point."""
+    for type_ in types:
+        q = type_.quantisation
+        require(
+            q is not None and not q.is_per_channel,
+            f"a tensor of {type_.dtype.value} must have one scale and zero point",
+        )
+
+
 def stored_values(dtype: DType) -> Int64Array:
     """All values of an 8-bit type, ordered by their bit pattern: the order of a byte table."""
     return np.arange(256, dtype=np.uint8).view(dtype.numpy).astype(np.int64)
+
+
+def scale_ratio(operation: Operation) -> Multiplier:
+    """Input scale over result scale. Raises `VerifyError` where fixed-point arithmetic cannot hold it."""
+    return quantize_multiplier(operation.operands[0].type.scale / operation.results[0].type.scale)
 
 
 def lower_table(operation: Operation, table: Int64Array) -> KernelCall:

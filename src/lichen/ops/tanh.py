@@ -1,0 +1,40 @@
+"""The hyperbolic tangent."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lichen.ir.kernel import KernelCall
+from lichen.ir.module import Array, Operation
+from lichen.ir.operator import register, require
+from lichen.ops import gemmlowp
+from lichen.ops.fixed_point import Int64Array
+from lichen.ops.lookup import ElementMap, unary_call
+from lichen.ops.sigmoids import saturating_map
+
+
+@register
+class Tanh(ElementMap):
+    """x -> tanh(x). float32: within 1e-6 absolute.
+
+    int8: same bytes as TensorFlow Lite Micro, whose result has scale 1/128 and zero point 0.
+    """
+
+    kind = "tanh"
+
+    def check(self, operation: Operation) -> None:
+        super().check(operation)
+        result = operation.results[0].type
+        require(
+            result.dtype.is_float or (result.scale == 1 / 128 and result.zero_point == 0),
+            "the result of an int8 tanh has scale 1/128 and zero point 0",
+        )
+
+    def map_int8(self, operation: Operation, stored: Int64Array) -> Int64Array:
+        return saturating_map(operation.operands[0].type, stored, gemmlowp.tanh, 7, 0)
+
+    def map_float(self, operation: Operation, x: Array) -> Array:
+        return np.tanh(x.astype(np.float64))
+
+    def lower_float(self, operation: Operation) -> KernelCall:
+        return unary_call(operation, "tanh_f32")
