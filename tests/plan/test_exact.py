@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import permutations
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lichen.ir.accesses import whole
-from lichen.plan import Plan, Problem, check_plan, make_plan
+from lichen.plan import Buffer, Plan, Problem, Step, check_plan, exact, make_plan
 from lichen.plan.exact import solve
 from lichen.plan.lead import clearance
 
@@ -35,22 +34,23 @@ def _least_peak(problem: Problem, order: tuple[int, ...]) -> int:
             things.append((step.scratch, step.scratch_alignment, {order.index(s)}, ""))
     most = sum(size + alignment for size, alignment, _, _ in things)
 
-    def meet(i: int, start_i: int, j: int, start_j: int) -> bool:
-        (size_i, _, alive_i, name_i), (size_j, _, alive_j, name_j) = things[i], things[j]
-        if not alive_i & alive_j or start_i + size_i <= start_j or start_j + size_j <= start_i:
-            return False
-        for ends, begins, alive, other, distance in (
-            (name_i, name_j, alive_i, alive_j, start_j - start_i),
-            (name_j, name_i, alive_j, alive_i, start_i - start_j),
-        ):
-            shared = alive & other
-            if shared == {max(alive)} == {min(other)} and 0 <= max(alive) < len(order):
-                step = problem.steps[order[max(alive)]]
-                if ends in step.reads and begins in step.writes:
-                    allowed = clearance(step, problem.buffer(ends), problem.buffer(begins))
-                    if distance <= allowed.below or distance >= allowed.above:
-                        return False
-        return True
+    def given_up_to(ends: int, begins: int) -> Callable[[int], bool]:
+        """At which distances the second may lie when it is born where the first dies."""
+        (_, _, alive, first), (_, _, other, second) = things[ends], things[begins]
+        if alive & other == {max(alive)} == {min(other)} and 0 <= max(alive) < len(order):
+            step = problem.steps[order[max(alive)]]
+            if first in step.reads and second in step.writes:
+                return clearance(step, problem.buffer(first), problem.buffer(second)).allows
+        return lambda distance: False
+
+    def refused(i: int, j: int) -> set[int]:
+        """The distances from thing `i` to thing `j` that are not allowed."""
+        if not things[i][2] & things[j][2]:
+            return set()
+        forth, back = given_up_to(i, j), given_up_to(j, i)
+        return {d for d in range(1 - things[j][0], things[i][0]) if not forth(d) and not back(-d)}
+
+    bad = {(i, j): refused(i, j) for j in range(len(things)) for i in range(j)}
 
     def fits(peak: int, starts: list[int]) -> bool:
         if len(starts) == len(things):
@@ -58,7 +58,7 @@ def _least_peak(problem: Problem, order: tuple[int, ...]) -> int:
         i = len(starts)
         size, alignment, _, _ = things[i]
         return any(
-            all(not meet(j, starts[j], i, start) for j in range(i)) and fits(peak, [*starts, start])
+            all(start - starts[j] not in bad[j, i] for j in range(i)) and fits(peak, [*starts, start])
             for start in range(0, peak - size + 1, alignment)
         )
 
@@ -71,11 +71,11 @@ def _alive(problem: Problem, order: tuple[int, ...], name: str) -> set[int]:
     return set(range(min(used), max(used) + 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_equals_brute_force(random_problems: Callable[..., st.SearchStrategy[Problem]], data: st.DataObject) -> None:
     """On tiny problems the exact plan has the least peak of all orders and offsets, and knows it."""
-    problem = data.draw(random_problems(most_steps=3, most_bytes=4))
+    problem = data.draw(random_problems(most_steps=2, most_bytes=4))
     plan = make_plan(problem)
     assert plan.peak == brute_force(problem)
     assert plan.gap == 0
@@ -92,15 +92,15 @@ def skipping(sizes: list[int], spans: list[int]) -> Problem:
     return Problem(buffers, tuple(steps), ("b0",), (buffers[-1].name,))
 
 
-STUBBORN = skipping([5, 3, 5, 6, 1, 9, 4, 7], [1, 3, 2, 4, 4, 2, 2, 3])
+STUBBORN = skipping([6, 22, 29, 6, 11, 14, 17, 26, 17, 29], [2, 3, 3, 4, 4, 2, 3, 3, 1, 3])
 
 
 def test_meets_the_bound_where_greedy_does_not() -> None:
     """A problem on which rules of thumb waste bytes is solved to the bound, and the plan says how."""
-    greedy, exact = make_plan(STUBBORN, exact=False), make_plan(STUBBORN)
-    assert (greedy.method, exact.method) == ("greedy", "exact")
-    assert exact.peak < greedy.peak
-    assert exact.gap == 0
+    greedy, plan = make_plan(STUBBORN, exact=False), make_plan(STUBBORN)
+    assert (greedy.method, plan.method) == ("greedy", "exact")
+    assert plan.peak < greedy.peak
+    assert plan.gap == 0
 
 
 def test_without_or_tools_the_greedy_plan_stands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,9 +111,20 @@ def test_without_or_tools_the_greedy_plan_stands(monkeypatch: pytest.MonkeyPatch
 
 
 def test_order_and_offsets_together() -> None:
-    """Where the order found first allows no placement at the bound, another order is found that does."""
-    fixed, free = ORDERS
-    assert fixed.peak > free.peak
+    """Where no placement for the order found first meets the bound, another order does: the search frees both."""
+    buffers = tuple(
+        Buffer(*b) for b in [("x", 4), ("w", 4), ("a", 6, 2), ("b", 3, 4), ("c", 1), ("d", 6, 2), ("e", 1, 2)]
+    )
+    size = {b.name: b.size for b in buffers}
+    steps = tuple(
+        Step(name, tuple(reads), (name,), whole({i: size[r] for i, r in enumerate(reads)}, {0: size[name]}), scratch)
+        for name, reads, scratch in [("a", "x", 0), ("b", "a", 3), ("c", "x", 2), ("d", "c", 2), ("e", "ab", 2)]
+    )
+    problem = Problem(buffers, steps, ("x", "w"), ("e",))
+    greedy, plan = make_plan(problem, exact=False), make_plan(problem)
+    assert plan.order != greedy.order
+    assert plan.peak < min(_least_peak(problem, tuple(map(problem.step_index.__getitem__, greedy.order))), greedy.peak)
+    assert plan.gap == 0
 
 
 @settings(max_examples=60, deadline=None)

@@ -63,3 +63,11 @@ def test_reader_waits_only_for_writers_of_what_it_reads() -> None:
     reader = Step("reader", ("b",), ("c",), Accesses({0: np.array([[1, 2]])}, {0: np.array([[0, 4]])}))
     problem = Problem((B, C), (left, reader, right), (), ("b", "c"))
     assert problem.predecessors == (frozenset(), frozenset({0}), frozenset())
+
+
+def test_reader_of_nothing_waits_for_all() -> None:
+    """A step that reads no byte of its operand still runs after the operand is written."""
+    reads = np.array([[1, 1]])
+    left, right = Step("left", (), ("b",), part(0, 2)), Step("right", (), ("b",), part(2, 4))
+    reader = Step("reader", ("b",), ("c",), Accesses({0: reads}, {0: np.array([[0, 4]])}))
+    assert Problem((B, C), (left, right, reader), (), ("c",)).predecessors[2] == {0, 1}

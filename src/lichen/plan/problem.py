@@ -107,7 +107,7 @@ class Problem:
         """For each step those that must come before it: the writers of what it reads, and its `after`."""
         return tuple(
             frozenset(self.step_index[name] for name in step.after)
-            | {writer for name in step.reads for writer in self.writers[name] if self._feeds(writer, step, name)}
+            | {writer for name in step.reads for writer in self._feeders(step, name)}
             for step in self.steps
         )
 
@@ -122,12 +122,11 @@ class Problem:
                 users[name].append(i)
         return {name: tuple(steps) for name, steps in users.items()}
 
-    def _feeds(self, writer: int, reader: Step, buffer: str) -> bool:
-        if len(self.writers[buffer]) == 1:
-            return True
-        lo, hi = _hull([self.steps[writer].writes_of(buffer)])
-        read_lo, read_hi = _hull(reader.reads_of(buffer))
-        return max(lo, read_lo) < min(hi, read_hi)
+    def _feeders(self, reader: Step, buffer: str) -> Sequence[int]:
+        """The writers of the pieces that `reader` touches; all of them if it touches none, so that it never runs before the first."""
+        lo, hi = _hull(reader.reads_of(buffer))
+        pieces = [(writer, *_hull([self.steps[writer].writes_of(buffer)])) for writer in self.writers[buffer]]
+        return [writer for writer, first, last in pieces if max(lo, first) < min(hi, last)] or self.writers[buffer]
 
     def _check_step(self, step: Step) -> None:
         where = f"step {step.name!r}"
