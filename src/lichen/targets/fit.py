@@ -10,23 +10,34 @@ from pathlib import Path
 from lichen.errors import DoesNotFitError
 from lichen.targets.board import Board
 from lichen.targets.folder import ModelFolder
-from lichen.targets.size import ImageSize, Symbol, read_symbols
+from lichen.targets.size import ImageSize, read_symbols
 from lichen.targets.toolchain import find_compiler
 
 _SHOWN = 4
 
 
-def too_large(size: ImageSize, board: Board, least_stack: int) -> DoesNotFitError:
+def too_large(size: ImageSize, board: Board, least_stack: int, model: ModelFolder | None) -> DoesNotFitError:
     """The error for an image of which `size` was measured by linking it into more memory than `board` has."""
     problems = []
     if size.flash > board.flash:
-        largest = _largest(symbol for symbol in size.symbols if symbol.in_flash)
+        prefix = model.weights_prefix if model else ""
+        largest = _largest((s.name.removeprefix(prefix), s.bytes) for s in size.symbols if s.in_flash)
         problems.append(f"{_short('flash', size.flash, board.flash)} (largest: {largest})")
-    if size.ram + least_stack > board.ram:
-        largest = _largest(symbol for symbol in size.symbols if symbol.in_ram)
-        need = size.ram + least_stack
-        problems.append(f"{_short('RAM', need, board.ram)}, {least_stack:,} of them for the stack (largest: {largest})")
-    return DoesNotFitError(f"does not fit {board.name}: {'; '.join(problems)}")
+    need = size.ram + least_stack
+    if need > board.ram:
+        largest = _largest([*_ram_parts(size, model), ("stack", least_stack)])
+        problems.append(f"{_short('RAM', need, board.ram)} (largest: {largest})")
+    return DoesNotFitError(f"{model.name if model else 'the image'} does not fit {board.name}: {'; '.join(problems)}")
+
+
+def _ram_parts(size: ImageSize, model: ModelFolder | None) -> Iterable[tuple[str, int]]:
+    """What lives in RAM, the firmware's one variable `device` taken apart into arena, state and the link's buffers."""
+    for symbol in size.symbols:
+        if symbol.in_ram and model is not None and symbol.name == "device":
+            arena, state = (int(model.manifest[key]) for key in ("arena_bytes", "state_bytes"))
+            yield from (("arena", arena), ("state", state), ("link", symbol.bytes - arena - state))
+        elif symbol.in_ram:
+            yield symbol.name, symbol.bytes
 
 
 def refuse_hopeless(model: ModelFolder, board: Board) -> None:
@@ -50,8 +61,9 @@ def _short(memory: str, need: int, have: int) -> str:
     return f"{memory} is {need - have:,} bytes short, it has {have:,} and {need:,} are needed"
 
 
-def _largest(symbols: Iterable[Symbol]) -> str:
-    return ", ".join(f"{symbol.name} {symbol.bytes:,}" for symbol in list(symbols)[:_SHOWN])
+def _largest(parts: Iterable[tuple[str, int]]) -> str:
+    ordered = sorted(parts, key=lambda part: (-part[1], part[0]))[:_SHOWN]
+    return ", ".join(f"{name} {bytes_:,}" for name, bytes_ in ordered if bytes_)
 
 
 def _largest_tables(model: ModelFolder) -> str:
@@ -64,7 +76,7 @@ def _largest_tables(model: ModelFolder) -> str:
         )
         if result.returncode != 0:
             return ""
-        tables = [
-            symbol for symbol in read_symbols(Path(folder) / "model.o") if symbol.name.startswith(model.weights_prefix)
-        ]
+        symbols = read_symbols(Path(folder) / "model.o")
+    prefix = model.weights_prefix
+    tables = [(s.name.removeprefix(prefix), s.bytes) for s in symbols if s.name.startswith(prefix)]
     return f" (largest: {_largest(tables)})" if tables else ""
