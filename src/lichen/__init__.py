@@ -1,3 +1,50 @@
-"""Lichen compiles a network to C for a microcontroller and proves it right before it is flashed."""
+"""Lichen compiles a network to C for a microcontroller and proves it right before it is flashed.
+
+>>> import lichen
+>>> module = lichen.load("model.tflite")
+>>> built = lichen.compile(module, board="nano33ble", out="build/model")
+>>> with lichen.connect("build/model", on="qemu") as device:
+...     outputs = device.run([samples])
+"""
 
 __version__ = "0.1.0"
+
+from pathlib import Path as _Path
+
+from lichen.compiler import Analysis, Compilation, analyze
+from lichen.compiler import compile_model as _compile_model
+from lichen.device.executor import Executor
+from lichen.device.executor import open_executor as _open_executor
+from lichen.errors import LichenError
+from lichen.frontends import load as _load
+from lichen.ir.interpret import Interpreter
+from lichen.ir.module import Module
+from lichen.targets.folder import open_folder as _open_folder
+
+__all__ = [
+    "Analysis",
+    "Compilation",
+    "Executor",
+    "Interpreter",
+    "LichenError",
+    "Module",
+    "analyze",
+    "compile",
+    "connect",
+    "load",
+]
+
+
+def load(path: str | _Path) -> Module:
+    """Reads a `.tflite` file, a saved `torch.export` program (`.pt2`) or a `.lichen` graph. Raises `LichenError` for any other."""
+    return _load(_Path(path))
+
+
+def compile(module: Module, board: str, out: str | _Path, optimize: str = "speed") -> Compilation:
+    """Writes the folder `out` with the C of `module` for `board`, linked and measured. See `lichen.compiler.compile_model`."""
+    return _compile_model(module, board, _Path(out), optimize)
+
+
+def connect(folder: str | _Path, on: str = "native") -> Executor:
+    """Runs what `compile` wrote on `native`, `qemu`, `simavr` or a serial port; a context manager."""
+    return _open_executor(_open_folder(_Path(folder)), on)

@@ -6,6 +6,8 @@ quantised tensor is quantised on the way in and comes back as `float32`.
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +74,26 @@ def to_batch(array: Array, value: Value, where: str) -> tuple[Array, bool]:
     if batch.dtype.kind == "f" and type_.dtype.is_float:
         return batch.astype(np.float32), False
     raise InputError(f"{where}: input '{value.name}' is {array.dtype} where {type_.dtype.numpy} or float32 is expected")
+
+
+def save_samples(path: Path, outputs: list[Value], batches: list[Array], as_float: bool) -> None:
+    """Writes one output as `.npy`, several as `.npz` under their names; `as_float` dequantises. Nothing half-written stays behind."""
+    arrays = [
+        dequantise(batch, value.type) if as_float and value.type.quantisation is not None else batch
+        for value, batch in zip(outputs, batches, strict=True)
+    ]
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                if len(arrays) == 1:
+                    np.save(file, arrays[0])
+                else:
+                    np.savez(file, **{value.name: array for value, array in zip(outputs, arrays, strict=True)})
+                file.flush()
+                os.chmod(file.name, 0o644)
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error

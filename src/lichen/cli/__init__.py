@@ -1,0 +1,21 @@
+"""The command line: one file per verb. `main` is the program `lichen`."""
+
+from __future__ import annotations
+
+import sys
+
+from lichen.errors import LichenError
+
+
+def main() -> None:
+    """Runs the command line. Exit code 0: good; 1: the answer is no; 2: bad usage or bad input, with one sentence."""
+    from lichen.cli.app import app
+
+    try:
+        app(prog_name="lichen")
+    except LichenError as error:
+        print(f"lichen: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("lichen: interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,55 @@
+"""`lichen compile`: a model becomes a folder of C, linked and measured for a board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lichen.cli.options import Json, Model
+from lichen.cli.output import messages, print_json, print_table
+
+
+def register(app: typer.Typer) -> None:
+    app.command("compile", epilog="Example: lichen compile model.tflite --board nano33ble --out build/model")(compile_)
+
+
+def compile_(
+    model: Model,
+    board: Annotated[str, typer.Option(help="The board to compile for; `lichen boards` lists them.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
+    optimize: Annotated[
+        str, typer.Option(help="speed: each kernel specialised to each layer; size: one copy of a kernel.")
+    ] = "speed",
+    json: Json = False,
+) -> None:
+    """Compile a model to C for a board. Exit code 1, and nothing written, if it does not fit."""
+    from lichen.compiler import compile_model
+    from lichen.frontends import load
+
+    with messages.status("reading, planning, linking and measuring"):
+        done = compile_model(load(model), board, out, optimize)
+    for note in done.notes:
+        messages.print(f"not measured: {note}")
+    ram = {"arena": done.arena, "state": done.state, "stack": done.stack, "total": done.ram}
+    flash = {"weights": done.weights, "code": done.code, "total": done.flash}
+    if json:
+        print_json(
+            {
+                "name": done.name,
+                "board": done.board.name,
+                "macs": done.macs,
+                "ram": ram,
+                "flash": flash,
+                "fits": done.fits,
+            }
+        )
+        return
+    print_table(
+        f"{done.name} on {done.board.title}, {done.macs:,} MACs (as linked, stack measured on the emulator)",
+        ["memory", *("arena", "state", "stack"), "total", "of"],
+        [["RAM", *ram.values(), done.board.ram]],
+    )
+    print_table("", ["memory", "weights", "code", "total", "of"], [["flash", *flash.values(), done.board.flash]])
+    print(f"written to {out}")

@@ -1,0 +1,173 @@
+"""The way through the house: a module is rewritten, planned, emitted, linked and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import lichen.ops  # noqa: F401  registers the operators
+from lichen.backend.emit import emit
+from lichen.backend.folder import replacing, write_folder
+from lichen.backend.program import Program, plan_module
+from lichen.device.connect import connect
+from lichen.errors import InputError, MissingToolError
+from lichen.ir.kernel import PLAIN, Table
+from lichen.ir.module import Module
+from lichen.ir.operator import operator
+from lichen.ir.verify import verify
+from lichen.passes import DEFAULT_PASSES, run_passes
+from lichen.targets.board import Board, load_board
+from lichen.targets.build import build_firmware
+from lichen.targets.fit import refuse_hopeless
+from lichen.targets.folder import open_folder
+
+OPTIMIZE = ("speed", "size")
+
+
+@dataclass(frozen=True)
+class OperationFigures:
+    """One operation as planned."""
+
+    name: str
+    kind: str
+    macs: int
+    shape: tuple[int, ...]
+    weights: int
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What is known of a model without a compiler. Bytes; planned."""
+
+    name: str
+    macs: int
+    arena: int
+    lower_bound: int
+    method: str
+    state: int
+    weights: int
+    operations: tuple[OperationFigures, ...]
+    board: Board | None
+    fits: bool | None
+    """Whether arena, state and weights alone fit the board; code and stack come on top."""
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """A compiled model. Bytes as linked for the board; `None` where the tool that would tell is not installed."""
+
+    name: str
+    board: Board
+    path: Path
+    macs: int
+    arena: int
+    state: int
+    stack: int | None
+    weights: int
+    code: int | None
+    notes: tuple[str, ...] = ()
+    """What could not be measured, and what to install."""
+
+    @property
+    def ram(self) -> int:
+        """Arena, state and the measured stack."""
+        return self.arena + self.state + (self.stack or 0)
+
+    @property
+    def flash(self) -> int | None:
+        """Every byte of the linked image in flash."""
+        return None if self.code is None else self.weights + self.code
+
+    @property
+    def fits(self) -> bool | None:
+        """True once it has been linked: what does not fit is refused."""
+        return None if self.code is None else True
+
+
+def prepare(module: Module) -> Module:
+    """Verifies `module` and runs the rewrites that never change a result. The module is changed in place and returned."""
+    verify(module)
+    run_passes(module, DEFAULT_PASSES)
+    return module
+
+
+def analyze(module: Module, board: str | None = None) -> Analysis:
+    """Plans `module` (for the core of `board`, if given) and reports what needs neither compiler nor board."""
+    target = load_board(board) if board is not None else None
+    prepare(module)
+    program = plan_module(module, target.core if target else PLAIN)
+    sources = emit(program, "speed")
+    needed_ram = program.arena_bytes + program.state_bytes
+    return Analysis(
+        name=module.name,
+        macs=_macs(module),
+        arena=program.arena_bytes,
+        lower_bound=program.plan.lower_bound,
+        method=program.plan.method,
+        state=program.state_bytes,
+        weights=sources.weights_bytes,
+        operations=tuple(_figures(program)),
+        board=target,
+        fits=(needed_ram <= target.ram and sources.weights_bytes <= target.flash) if target else None,
+    )
+
+
+def compile_model(module: Module, board: str, out: Path, optimize: str = "speed") -> Compilation:
+    """Writes the model folder `out` for `board`, links it, and measures its stack on the board's emulator.
+
+    Raises `DoesNotFitError`, and writes nothing, if the board is too small. Where a compiler or emulator is missing the folder is
+    written all the same, what it would tell is `None`, and `notes` says what to install.
+    """
+    if optimize not in OPTIMIZE:
+        raise InputError(f"--optimize {optimize} is not one of {', '.join(OPTIMIZE)}")
+    target = load_board(board)
+    prepare(module)
+    program = plan_module(module, target.core)
+    sources = emit(program, optimize)
+    with replacing(out) as folder:
+        write_folder(folder, program, sources, target.name, optimize)
+        code, stack, notes = _measure(folder, target)
+    return Compilation(
+        name=module.name,
+        board=target,
+        path=out,
+        macs=_macs(module),
+        arena=program.arena_bytes,
+        state=program.state_bytes,
+        stack=stack,
+        weights=sources.weights_bytes,
+        code=code,
+        notes=notes,
+    )
+
+
+def _measure(folder: Path, board: Board) -> tuple[int | None, int | None, tuple[str, ...]]:
+    """Code bytes as linked, stack bytes after an inference on the emulator, and what kept either from being measured."""
+    model = open_folder(folder)
+    try:
+        firmware = build_firmware(model, board)
+    except MissingToolError as error:
+        refuse_hopeless(model, board)
+        return None, None, (str(error),)
+    code = firmware.size.flash - int(model.manifest["weights_bytes"])
+    try:
+        with connect(model, firmware) as session:
+            session.infer([np.zeros(slot.shape, slot.dtype) for slot in session.inputs])
+            return code, session.stack_used(), ()
+    except MissingToolError as error:
+        return code, None, (str(error),)
+
+
+def _macs(module: Module) -> int:
+    return sum(operator(op.kind).macs(op) for op in module.infer.operations)
+
+
+def _figures(program: Program) -> Iterator[OperationFigures]:
+    for step in program.steps:
+        op = step.operation
+        tables = sum(a.data.nbytes for a in step.call.arguments if isinstance(a, Table))
+        shape = op.results[0].type.shape if op.results else op.operands[0].type.shape
+        yield OperationFigures(op.name, op.kind, operator(op.kind).macs(op), shape, tables)

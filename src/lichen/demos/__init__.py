@@ -1,0 +1,1 @@
+"""Published results, rebuilt on real data, one file each."""

@@ -1,0 +1,121 @@
+"""One way to run a compiled model wherever it runs: the host, an emulated chip, a board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+
+from lichen.device.connect import connect, connect_serial
+from lichen.device.session import Session
+from lichen.errors import InputError
+from lichen.ir.module import Array
+from lichen.targets.board import load_board
+from lichen.targets.build import Mark, build_firmware
+from lichen.targets.folder import ModelFolder
+from lichen.targets.native import NativeModel
+
+Progress = Callable[[int], None]
+"""Called with the number of samples done since the last call."""
+
+
+class Executor(Protocol):
+    """A running instance of a model; a context manager. State runs on from sample to sample until `reset`."""
+
+    def run(self, inputs: Sequence[Array], progress: Progress | None = None) -> list[Array]:
+        """Outputs `(n, *shape)` for inputs `(n, *shape)`, in the model's own types."""
+
+    def run_until(self, inputs: Sequence[Array], k: int) -> bytes:
+        """The arena in front of kernel call `k`, for one sample `(1, *shape)` of each input; needs a validating build."""
+
+    def reset(self) -> None:
+        """Sets the state to its initial values."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class NativeExecutor:
+    """The host's own processor. `run` takes many samples in one call."""
+
+    def __init__(self, model: ModelFolder) -> None:
+        self._native = NativeModel(model)
+
+    def run(self, inputs: Sequence[Array], progress: Progress | None = None) -> list[Array]:
+        """See `Executor`."""
+        outputs = self._native.run(inputs)
+        if progress is not None:
+            progress(len(inputs[0]))
+        return outputs
+
+    def run_until(self, inputs: Sequence[Array], k: int) -> bytes:
+        """See `Executor`."""
+        return self._native.run_until(inputs, k)
+
+    def reset(self) -> None:
+        """See `Executor`."""
+        self._native.reset()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        pass
+
+
+class LinkExecutor:
+    """A device at the other end of a link: an emulator or a board."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def run(self, inputs: Sequence[Array], progress: Progress | None = None) -> list[Array]:
+        """See `Executor`."""
+        results = []
+        for sample in zip(*inputs, strict=True):
+            results.append(self.session.infer([np.asarray(x) for x in sample]))
+            if progress is not None:
+                progress(1)
+        return [np.stack(outputs) for outputs in zip(*results, strict=True)]
+
+    def run_until(self, inputs: Sequence[Array], k: int) -> bytes:
+        """See `Executor`."""
+        self.session.write_inputs([x[0] for x in inputs])
+        self.session.run_until(k)
+        return self.session.read_arena()
+
+    def reset(self) -> None:
+        """See `Executor`."""
+        self.session.reset()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.session.close()
+
+
+def open_executor(model: ModelFolder, on: str, mark: Mark = Mark.NONE) -> Executor:
+    """An executor of `model` on `native`, `qemu`, `simavr` or a serial port.
+
+    `mark` chooses the build of firmware for an emulator; what runs on a board is what was flashed. Raises `InputError`
+    for an emulator that does not have the board's core, `MissingToolError` where a tool is not installed.
+    """
+    if on == "native":
+        return NativeExecutor(model)
+    if on in ("qemu", "simavr"):
+        board = load_board(model.board)
+        kind = board.emulator.kind if board.emulator is not None else None
+        if kind != on:
+            raise InputError(
+                f"{model.name} was compiled for {board.name}, whose core {on} does not emulate; use --on {kind or 'native'}"
+            )
+        return LinkExecutor(connect(model, build_firmware(model, board, mark)))
+    if "/" in on or on.upper().startswith("COM"):
+        return LinkExecutor(connect_serial(model, on))
+    raise InputError(f"--on {on} is none of native, qemu, simavr and a serial port such as /dev/ttyACM0")

@@ -1,0 +1,179 @@
+"""The command line: forms and JSON keys that scripts rely on, and exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphs import conv_module, random_array
+from lichen.ir.interpret import Interpreter
+from lichen.ir.print import print_module
+from lichen.ir.samples import dequantise
+
+
+def lichen(*arguments: object, code: int = 0) -> str:
+    """Standard output of a run of the program that must end with `code`."""
+    done = subprocess.run([sys.executable, "-m", "lichen", *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout if code != 2 else done.stderr
+
+
+def answer(*arguments: object, code: int = 0) -> Any:
+    """The JSON object a verb prints: nothing else is on standard output."""
+    return json.loads(lichen(*arguments, "--json", code=code))
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small graph as a file."""
+    path = tmp_path_factory.mktemp("graph") / "toy.lichen"
+    path.write_text(print_module(conv_module()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(graph: Path) -> Path:
+    """The graph, compiled for a Cortex-M4."""
+    lichen("compile", graph, "--board", "nano33ble", "--out", graph.parent / "model")
+    return graph.parent / "model"
+
+
+@pytest.fixture(scope="module")
+def samples(graph: Path) -> Path:
+    """Five samples in the model's own type."""
+    path = graph.parent / "X.npy"
+    np.save(path, np.stack([random_array(conv_module().infer.inputs[0].type, seed) for seed in range(5)]))
+    return path
+
+
+def test_compile_answers_with_the_fixed_keys(graph: Path, tmp_path: Path) -> None:
+    """RAM is arena, state and measured stack; flash is weights and code; the model fits."""
+    got = answer("compile", graph, "--board", "nano33ble", "--out", tmp_path / "m", "--optimize", "size")
+    assert list(got) == ["name", "board", "macs", "ram", "flash", "fits"]
+    assert list(got["ram"]) == ["arena", "state", "stack", "total"]
+    assert list(got["flash"]) == ["weights", "code", "total"]
+    assert got["ram"]["total"] == got["ram"]["arena"] + got["ram"]["state"] + got["ram"]["stack"]
+    assert got["flash"]["total"] == got["flash"]["weights"] + got["flash"]["code"]
+    assert 0 < got["ram"]["stack"] < 2000
+    assert got["fits"] is True
+    assert got["macs"] == 6 * 7 * 5 * 27
+
+
+def test_too_small_a_board_is_a_no(tmp_path: Path, lichen_data: Path) -> None:
+    """Exit code 1, a sentence with the missing bytes and the largest contributors, and no folder left behind."""
+    model = lichen_data / "models" / "resnet8_int8.tflite"
+    done = subprocess.run(
+        [sys.executable, "-m", "lichen", "compile", model, "--board", "uno", "--out", tmp_path / "m"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "bytes short" in done.stderr
+    assert "resnet8_int8_w_" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("on", ["native", "qemu"])
+def test_run_writes_what_the_interpreter_gives(folder: Path, samples: Path, tmp_path: Path, on: str) -> None:
+    """Outputs in the model's own type, and the fixed keys."""
+    got = answer("run", folder, "--on", on, "--input", samples, "--output", tmp_path / "Y.npy")
+    assert list(got) == ["on", "samples", "instructions", "cycles", "cycles_are"]
+    assert (got["on"], got["samples"]) == (on, 5)
+    if on == "qemu":
+        assert got["instructions"] > 6 * 7 * 5 * 27
+        assert got["cycles_are"] == "modelled"
+    interpreter = Interpreter(conv_module())
+    expected = [interpreter.run([x])[0] for x in np.load(samples)]
+    np.testing.assert_array_equal(np.load(tmp_path / "Y.npy"), np.stack(expected))
+
+
+def test_float_samples_come_back_as_float(folder: Path, samples: Path, tmp_path: Path) -> None:
+    """float32 is quantised on the way in, and outputs are float32."""
+    function = conv_module().infer
+    real = dequantise(np.load(samples), function.inputs[0].type)
+    np.save(tmp_path / "real.npy", real)
+    lichen("run", folder, "--on", "native", "--input", samples, "--output", tmp_path / "Y8.npy")
+    lichen("run", folder, "--on", "native", "--input", tmp_path / "real.npy", "--output", tmp_path / "Y.npy")
+    expected = dequantise(np.load(tmp_path / "Y8.npy"), function.outputs[0].type)
+    assert np.load(tmp_path / "Y.npy").dtype == np.float32
+    np.testing.assert_array_equal(np.load(tmp_path / "Y.npy"), expected)
+
+
+@pytest.mark.parametrize("on", ["native", "qemu"])
+def test_validate_says_identical(folder: Path, samples: Path, on: str) -> None:
+    """A folder as compiled computes what its graph means."""
+    assert answer("validate", folder, "--on", on, "--input", samples) == {"identical": True, "first_difference": None}
+
+
+@pytest.mark.parametrize("on", ["native", "qemu"])
+def test_validate_names_the_operator_that_differs(graph: Path, samples: Path, tmp_path: Path, on: str) -> None:
+    """One altered bias in the generated C: exit code 1, the operator, the element, both values."""
+    lichen("compile", graph, "--board", "nano33ble", "--out", tmp_path / "m")
+    tables = tmp_path / "m" / "toy_weights.h"
+    text = tables.read_text()
+    start = text.index("_bias")
+    line = text.index("{", start) + 1
+    tables.write_text(text[:line] + " 70000 +" + text[line:])
+    got = answer("validate", tmp_path / "m", "--on", on, "--input", samples, code=1)
+    assert got["identical"] is False
+    assert got["first_difference"]["op"] == "y"
+    assert got["first_difference"]["index"] % 5 == 0  # a pixel of the first channel
+    assert got["first_difference"]["expected"] != got["first_difference"]["got"]
+
+
+def test_profile_adds_up(folder: Path) -> None:
+    """Instructions of the operators sum to the total."""
+    got = answer("profile", folder, "--on", "qemu")
+    assert [op["kind"] for op in got["ops"]] == ["conv2d"]
+    assert set(got["ops"][0]) == {"name", "kind", "macs", "instructions", "cycles"}
+    assert sum(op["instructions"] for op in got["ops"]) == got["total"]["instructions"]
+
+
+def test_analyze_needs_no_compiler(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an empty PATH the plan is still printed; a board that cannot hold the arena is a no."""
+    monkeypatch.setenv("PATH", "")
+    got = answer("analyze", graph, "--board", "uno")
+    assert got["fits"] is True
+    assert got["ram"]["arena"] >= got["ram"]["lower_bound"]
+
+
+def test_boards_and_doctor_answer() -> None:
+    """The six boards of the design, and every tool with what it enables."""
+    names = {board["name"] for board in answer("boards")["boards"]}
+    assert names >= {"uno", "nano33ble", "nucleo-f411re", "stm32f746-disco", "pico", "mps2-an386"}
+    assert all(tool["enables"] and tool["install"] for tool in answer("doctor")["tools"])
+
+
+@pytest.mark.parametrize("verb", ["demo", "analyze", "compile", "validate", "run", "profile", "boards", "doctor"])
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    """`--help` ends in an example; `demo` has it on each demonstration."""
+    text = lichen(verb, *(["digits"] if verb == "demo" else []), "--help")
+    assert "Example: lichen" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compile", "absent.tflite", "--board", "uno", "--out", "m"],
+        ["compile", "{graph}", "--board", "nano34ble", "--out", "m"],
+        ["compile", "{graph}", "--board", "uno", "--out", "m", "--optimize", "luck"],
+        ["compile", "{graph}", "--board", "uno"],
+        ["run", "{folder}", "--on", "simavr", "--input", "{samples}"],
+        ["run", "{folder}", "--on", "moon", "--input", "{samples}"],
+        ["run", "{folder}", "--on", "/dev/nothing", "--input", "{samples}"],
+        ["run", "{folder}", "--on", "native", "--input", "{graph}"],
+        ["validate", "/tmp", "--on", "native", "--input", "{samples}"],
+        ["launch"],
+    ],
+)
+def test_bad_usage_and_bad_input_exit_with_2(arguments: list[str], graph: Path, folder: Path, samples: Path) -> None:
+    """One clear sentence on standard error, never a traceback."""
+    given = [a.format(graph=graph, folder=folder, samples=samples) for a in arguments]
+    assert lichen(*given, code=2).strip()
