@@ -221,6 +221,12 @@ def tflm_invoke(interpreter: Any, model: bytes, inputs: Sequence[np.ndarray]) ->
     return [np.array(interpreter.get_output(index), copy=True) for index in range(outputs)]
 
 
+def tflm_sequence(model: bytes, batches: Sequence[Sequence[np.ndarray]]) -> list[list[np.ndarray]]:
+    """The outputs of inferences one after the other on one interpreter, which keeps state in between."""
+    interpreter = tflm(model)
+    return [tflm_invoke(interpreter, model, inputs) for inputs in batches]
+
+
 # --- writing tables; children are written before their parents, as flatbuffers asks
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import struct
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +11,12 @@ import pytest
 from lichen.errors import LichenError
 from lichen.frontends import load
 from lichen.frontends.tflite import import_tflite
-from lichen.frontends.tflite.schema import read_model
 from lichen.ir.interpret import Interpreter
 from lichen.ir.verify import verify
 from tflite_cases import CASES
+from tflite_damage import mutations
 
 SECONDS = 2.0  # for one file; a good one takes a hundredth
-TELLING = (0, 1, 2, 4, 127, 128, 255, 0x7F7FFFFF, 0x7F800000, 0x7FC00000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x10000)
 
 # Together 5,000; the large files take longer to read.
 MUTATIONS = {
@@ -30,51 +27,6 @@ MUTATIONS = {
     "person_detect": 400,
     "vww_96_int8": 400,
 }
-
-
-def tables(model: bytes) -> np.ndarray:
-    """Offsets of the bytes that are not data of constants: where damage changes what the file says."""
-    says = np.ones(len(model), bool)
-    for tensor in read_model(model)[0].tensors:
-        if tensor.data is not None and len(tensor.data) > 8:
-            start = model.find(tensor.data.tobytes())
-            says[start : start + len(tensor.data)] = False
-    return np.flatnonzero(says)
-
-
-def mutations(model: bytes, count: int, seed: int) -> Iterator[bytes]:
-    """`count` damaged copies: bits flipped, bytes and words overwritten, parts cut out, doubled or moved, ends cut off."""
-    rng = np.random.default_rng(seed)
-    places = tables(model)
-
-    def place() -> int:
-        return int(rng.choice(places)) if rng.random() < 0.9 else int(rng.integers(len(model)))
-
-    for _ in range(count):
-        data = bytearray(model)
-        for _ in range(int(rng.integers(1, 4))):
-            at = min(place(), len(data) - 1)
-            match int(rng.integers(7)):
-                case 0:
-                    data[at] ^= 1 << int(rng.integers(8))
-                case 1:
-                    data[at] = int(rng.integers(256))
-                case 2:
-                    at -= at % 4
-                    data[at : at + 4] = struct.pack("<I", int(rng.choice(TELLING)))
-                case 3:
-                    at -= at % 4
-                    [word] = struct.unpack("<I", bytes(data[at : at + 4]).ljust(4, b"\0"))
-                    data[at : at + 4] = struct.pack("<I", (word + int(rng.integers(-8, 9))) % 2**32)
-                case 4:
-                    other, size = min(place(), len(data) - 1), int(rng.integers(1, 64))
-                    data[at : at + size] = data[other : other + size]
-                case 5:
-                    size = int(rng.integers(1, 64))
-                    data[at : at + size] = b"" if rng.random() < 0.5 else bytes(data[at : at + size]) * 2
-                case _ if rng.random() < 0.1:
-                    del data[at + 1 :]
-        yield bytes(data)
 
 
 def survives(data: bytes) -> bool:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import struct
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lichen.errors import LichenError
 from lichen.frontends import load
 from lichen.frontends.tflite import import_tflite
 from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Array, Module
-from tflite_builder import tflm, tflm_invoke
+from tflite_builder import tflm_sequence
 from tflite_cases import CASES
+from tflite_damage import mutations
 
 MODELS = (
     "hello_world_float",
@@ -38,9 +44,13 @@ def random_inputs(module: Module, rng: np.random.Generator) -> list[Array]:
 
 def check(model: bytes, module: Module, batches: list[list[Array]]) -> None:
     """Both sides run the batches one after the other, keeping state, and agree on every output."""
-    ours, theirs = Interpreter(module), tflm(model)
-    for inputs in batches:
-        for ours_out, theirs_out in zip(ours.run(inputs), tflm_invoke(theirs, model, inputs), strict=True):
+    compare(module, batches, tflm_sequence(model, batches))
+
+
+def compare(module: Module, batches: list[list[Array]], expected: list[list[Array]]) -> None:
+    interpreter = Interpreter(module)
+    for inputs, outputs in zip(batches, expected, strict=True):
+        for ours_out, theirs_out in zip(interpreter.run(inputs), outputs, strict=True):
             assert ours_out.shape == theirs_out.shape and ours_out.dtype == theirs_out.dtype
             if ours_out.dtype == np.float32:
                 np.testing.assert_allclose(ours_out, theirs_out, rtol=1e-6, atol=1e-6)
@@ -93,3 +103,37 @@ def test_resnet8_on_cifar(lichen_data: Path) -> None:
         [images] = [arrays[key] for key in arrays.files if arrays[key].ndim == 4]
     inputs = (images.astype(np.int16) - 128).astype(np.int8)  # the model's input has scale 1 and zero point -128
     check(path.read_bytes(), load(path), [[x[np.newaxis]] for x in inputs])
+
+
+def test_damage_never_gives_a_wrong_program() -> None:
+    """A damaged file that is read all the same computes what the oracle computes on the damaged file, if it reads it too.
+
+    The oracle trusts files, so it runs in a process of its own.
+    """
+    compared = 0
+    pool = oracle_process()
+    for name, make in CASES.items():
+        for model in mutations(make(), 100, seed=len(name) + 1000):
+            try:
+                module = import_tflite(model, "damaged")
+            except LichenError:
+                continue
+            if sum(value.type.elements for value in module.infer.values()) > 10_000:
+                continue
+            rng = np.random.default_rng(3)
+            batches = [random_inputs(module, rng) for _ in range(2)]
+            try:
+                expected = pool.submit(tflm_sequence, model, batches).result(timeout=20)
+            except BrokenProcessPool:
+                pool = oracle_process()
+                continue
+            except (RuntimeError, ValueError, struct.error, TypeError):  # how the oracle refuses
+                continue
+            compare(module, batches, expected)
+            compared += 1
+    pool.shutdown()
+    assert compared > 150
+
+
+def oracle_process() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
