@@ -7,11 +7,12 @@ more than enough memory, only to measure what is missing and who takes it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 
 from lichen.targets.board import Board
 from lichen.targets.cache import cached_build, digest_of
@@ -69,7 +70,7 @@ def build_firmware(model: ModelFolder, board: Board, mark: Mark = Mark.NONE) -> 
     if mark is Mark.PROFILE:
         sources.append(Source(_FIRMWARE / "lichen_mark.c"))
     try:
-        return build_image(sources, board, model)
+        return build_image(sources, board, [model.path, _RUNTIME], {"model.h": model.glue()}, model)
     except BuildError:
         refuse_hopeless(model, board)
         raise
@@ -80,17 +81,23 @@ def optimize_flags(model: ModelFolder) -> tuple[str, ...]:
     return ("-O2",) if model.optimize == "speed" else ("-Os",)
 
 
-def build_image(sources: Sequence[Source], board: Board, model: ModelFolder | None = None) -> Firmware:
-    """An image of `sources`, with the start-up code and UART driver of the board's machine, which may include the model's headers.
+def build_image(
+    sources: Sequence[Source],
+    board: Board,
+    include: Sequence[Path] = (),
+    generated: Mapping[str, str] = MappingProxyType({}),
+    model: ModelFolder | None = None,
+) -> Firmware:
+    """An image of `sources` with the start-up code and UART driver of the board's machine.
 
+    `include` are folders of headers, `generated` further headers by name; `model` is what is served, to tell its tables from the code.
     Same inputs, same image, built once.
     """
     machine = machine_of(board)
     processor = PROCESSORS[board.core.name]
     compiler = find_compiler(processor.compiler)
     sources = [*sources, *(Source(_FIRMWARE / name) for name in machine.sources)]
-    folders = [_FIRMWARE, *((_RUNTIME, model.path) if model else ())]
-    glue = model.glue() if model else ""
+    folders = [*include, _FIRMWARE]
     prefix = model.weights_prefix if model else "\0"  # no name begins so
     flags = [
         *C_FLAGS,
@@ -102,7 +109,8 @@ def build_image(sources: Sequence[Source], board: Board, model: ModelFolder | No
     linker = LINKERS[processor.compiler]
 
     def build(folder: Path) -> None:
-        (folder / "model.h").write_text(glue, "utf-8")
+        for name, text in generated.items():
+            (folder / name).write_text(text, "utf-8")
         objects = _compile(compiler, sources, [*flags, "-I.", *(f"-I{path.resolve()}" for path in folders)], folder)
         link = [*flags, *objects, *linker.flags, "-o", _ELF]
         result = compiler.run([*link, *linker.regions(machine, board.flash, board.ram)], folder)
@@ -117,7 +125,9 @@ def build_image(sources: Sequence[Source], board: Board, model: ModelFolder | No
         inputs += [source.path.name, *source.flags, source.path.read_bytes()]
     for header in (file for folder in folders for file in sorted(folder.glob("*.h"))):
         inputs += [header.name, header.read_bytes()]
-    inputs += [glue, linker.script.read_bytes()]
+    for name in sorted(generated):
+        inputs += [name, generated[name]]
+    inputs.append(linker.script.read_bytes())
     elf = cached_build(digest_of(inputs), build) / _ELF
     return Firmware(elf, board, measure(elf, prefix))
 
