@@ -47,7 +47,7 @@ def decode(encoded: bytes) -> Frame:
 
 
 class FrameReader:
-    """Cuts a stream of bytes into frames; what is damaged, or longer than `limit` bytes without a zero, is dropped and counted."""
+    """Cuts a stream of bytes into frames; what is damaged or longer than `limit` bytes is dropped and counted."""
 
     def __init__(self, limit: int = 1 << 17) -> None:
         self.damaged = 0

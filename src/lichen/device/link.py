@@ -1,7 +1,8 @@
 """One request, one answer over a line that may lose and damage what it carries.
 
-How it works: a request carries a sequence number and is sent again, after twice the time of the last wait, until a whole answer with
-this number arrives. The device applies it once however often it comes, and anything else that arrives is dropped and counted.
+How it works: a request carries a sequence number and is sent again, after twice the time of the last wait, until a whole
+answer with this number arrives. The device applies it once however often it comes, and anything else that arrives is
+dropped and counted.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ class LinkCounters:
 class Link:
     """The host's end of a link.
 
-    `first_wait` is the time in seconds before a request is sent again, `deadline` the time after which the device is given up; both
-    are wall time, and a device that is gone (its process has ended, its port has vanished) is noticed at once.
+    `first_wait` is the time in seconds before a request is sent again, `deadline` the time after which the device is
+    given up; both are wall time, and a device that is gone (its process has ended, its port has vanished) is noticed at
+    once.
     """
 
     def __init__(self, transport: Transport, *, first_wait: float = 0.5, deadline: float = 15.0) -> None:

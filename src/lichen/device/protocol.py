@@ -1,10 +1,12 @@
-"""What the two ends of the link say to each other: the twin of `backend/runtime/lichen_protocol.h`, where it is explained."""
+"""What the two ends of the link say to each other; `backend/runtime/lichen_protocol.h` is its twin and explains it."""
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import ClassVar
 
 from lichen.errors import DeviceError
 
@@ -64,7 +66,7 @@ class Info:
     arena_bytes: int
     name: str
 
-    _LAYOUT = struct.Struct("<BBHBBQI")
+    _LAYOUT: ClassVar = struct.Struct("<BBHBBQI")
 
     @property
     def validates(self) -> bool:
@@ -81,7 +83,7 @@ class Info:
                 "rebuild its firmware with this Lichen."
             )
         version, features, max_payload, inputs, outputs, digest, arena_bytes = cls._LAYOUT.unpack_from(payload)
-        name = payload[cls._LAYOUT.size :].decode("ascii", "replace")
+        name = re.sub(r"\W", "?", payload[cls._LAYOUT.size :].decode("ascii", "replace"))
         if max_payload <= WRITE_INPUT_FIXED_BYTES:
             raise DeviceError(
                 f"The device says that its frames carry {max_payload} bytes, which is too few to be true."
@@ -98,7 +100,9 @@ class DeviceCounters:
     damaged: int
     oversized: int
 
+    BYTES: ClassVar = 16
+
     @classmethod
     def parse(cls, payload: bytes) -> DeviceCounters:
-        """The answer to COUNTERS, which is 16 bytes."""
+        """The answer to COUNTERS, which has `BYTES` bytes."""
         return cls(*struct.unpack("<4I", payload))

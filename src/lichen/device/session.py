@@ -58,9 +58,9 @@ class Slot:
 class Session:
     """A connection to a device that runs the firmware of a compiled model; a context manager that closes the transport.
 
-    With `manifest`, the parsed `manifest.json` of the folder the model was compiled to, tensors have their shapes and types, and a
-    device that runs anything else is refused with a `DeviceError`; without it they are rows of bytes. `inference_deadline` is the
-    longest an inference may take, in seconds of wall time.
+    With `manifest`, the parsed `manifest.json` of the folder the model was compiled to, tensors have their shapes and
+    types, and a device that runs anything else is refused with a `DeviceError`; without it they are rows of bytes.
+    `inference_deadline` is the longest an inference may take, in seconds of wall time.
 
     Every method raises `DeviceError` when the device is gone, silent, or refuses (`RefusedError`).
     """
@@ -87,7 +87,7 @@ class Session:
             raise
 
     def infer(self, inputs: Sequence[Array]) -> list[Array]:
-        """The outputs of one inference, in the model's own types. Raises `InputError` if an input has another type or shape."""
+        """The outputs of one inference, in the model's own types; `InputError` if an input has another type or shape."""
         self.write_inputs(inputs)
         self.link.request(Operation.INFER, deadline=self._inference_deadline)
         return [slot.unpack(self._read_output(index, slot.size)) for index, slot in enumerate(self.outputs)]
@@ -114,18 +114,17 @@ class Session:
         """In a validating build: `count` bytes of the arena (all of it if not given) from `offset` on."""
         count = self.info.arena_bytes - offset if count is None else count
         return b"".join(
-            self.link.request(Operation.READ_ARENA, struct.pack("<IH", offset + at, size))
+            self._read(Operation.READ_ARENA, struct.pack("<IH", offset + at, size), size)
             for at, size in self._pieces(count, self.info.max_payload)
         )
 
     def stack_used(self) -> int:
         """Bytes of stack used at the deepest point since the device's reset; meaningful after an inference."""
-        (used,) = struct.unpack("<I", self.link.request(Operation.STACK))
-        return int(used)
+        return int.from_bytes(self._read(Operation.STACK, b"", 4), "little")
 
     def counters(self) -> DeviceCounters:
         """What the device has seen on its end of the link; the host's is `session.link.counters`."""
-        return DeviceCounters.parse(self.link.request(Operation.COUNTERS))
+        return DeviceCounters.parse(self._read(Operation.COUNTERS, b"", DeviceCounters.BYTES))
 
     def close(self) -> None:
         """Closes the transport; an emulator ends."""
@@ -139,22 +138,28 @@ class Session:
     ) -> None:
         self.close()
 
+    def _read(self, operation: Operation, payload: bytes, size: int) -> bytes:
+        """The answer to a request whose answer has `size` bytes."""
+        answer = self.link.request(operation, payload)
+        if len(answer) != size:
+            raise DeviceError(
+                f"The device answers {operation.name} with {len(answer)} bytes instead of {size}: "
+                "rebuild its firmware with this Lichen."
+            )
+        return answer
+
     def _read_output(self, index: int, count: int) -> bytes:
         return b"".join(
-            self.link.request(Operation.READ_OUTPUT, struct.pack("<BIH", index, offset, size))
+            self._read(Operation.READ_OUTPUT, struct.pack("<BIH", index, offset, size), size)
             for offset, size in self._pieces(count, self.info.max_payload)
         )
 
     def _tensor_bytes(self) -> list[int]:
         """The sizes of the inputs and then the outputs, as the device gives them."""
         sizes: list[int] = []
-        while len(sizes) < self.info.inputs + self.info.outputs:
-            payload = self.link.request(Operation.TENSORS, bytes((len(sizes),)))
-            if not payload or len(payload) % 4:
-                raise DeviceError(
-                    "The device gives no sizes for its inputs and outputs: rebuild its firmware with this Lichen."
-                )
-            sizes += struct.unpack(f"<{len(payload) // 4}I", payload)
+        while missing := self.info.inputs + self.info.outputs - len(sizes):
+            count = min(missing, self.info.max_payload // 4)
+            sizes += struct.unpack(f"<{count}I", self._read(Operation.TENSORS, bytes((len(sizes),)), 4 * count))
         return sizes
 
     def _raw_slots(self, sizes: list[int]) -> tuple[list[Slot], list[Slot]]:
@@ -165,15 +170,17 @@ class Session:
     def _manifest_slots(self, manifest: Mapping[str, Any], sizes: list[int]) -> tuple[list[Slot], list[Slot]]:
         if manifest["digest"] != self.info.digest:
             raise DeviceError(
-                f"The device runs {self.info.name} with digest {self.info.digest}, but {manifest['name']} was compiled with digest "
-                f"{manifest['digest']}: flash the firmware of this compilation."
+                f"The device runs {self.info.name} with digest {self.info.digest}, "
+                f"but {manifest['name']} was compiled with digest {manifest['digest']}: "
+                "flash the firmware of this compilation."
             )
         inputs = [Slot.of_tensor(tensor) for tensor in manifest["inputs"]]
         outputs = [Slot.of_tensor(tensor) for tensor in manifest["outputs"]]
         expected = [slot.size for slot in inputs + outputs]
         if expected != sizes or len(inputs) != self.info.inputs:
             raise DeviceError(
-                f"The device's tensors have {sizes} bytes and those of the manifest of {manifest['name']} {expected}: compile it anew."
+                f"The device's tensors have {sizes} bytes and those of the manifest of {manifest['name']} {expected}: "
+                "compile it anew."
             )
         return inputs, outputs
 

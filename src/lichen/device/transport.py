@@ -13,7 +13,7 @@ class Transport(Protocol):
     """A byte stream in both directions. It may lose and damage bytes; the link above it notices."""
 
     def read(self, timeout: float) -> bytes:
-        """What has arrived, at least one byte, or nothing after `timeout` seconds. Raises `DeviceError` when the other end is gone."""
+        """What has arrived, or nothing after `timeout` seconds. Raises `DeviceError` when the other end is gone."""
 
     def write(self, data: bytes) -> None:
         """Sends all of `data`. Raises `DeviceError` when the other end is gone."""

@@ -16,10 +16,10 @@ _CHUNK = 1 << 16
 
 
 class ProcessTransport:
-    """The transport to a process that ends when its standard input is closed; a context manager that leaves no process behind.
+    """The transport to a process that ends when its standard input is closed; a context manager that leaves none behind.
 
-    `name` is what sentences call it, `grace` the seconds it has to end in before it is killed. What it writes to standard error is
-    kept and quoted when it ends by itself.
+    `name` is what sentences call it, `grace` the seconds it has to end in before it is killed. What it writes to standard
+    error is kept and quoted when it ends by itself.
     """
 
     def __init__(self, command: Sequence[str], name: str, grace: float = 2.0) -> None:
@@ -39,7 +39,7 @@ class ProcessTransport:
         self._to, self._from = self._process.stdin, self._process.stdout
 
     def read(self, timeout: float) -> bytes:
-        """The bytes that are there, as soon as there are any; none after `timeout` seconds. `DeviceError` if the process has ended."""
+        """What has arrived, or nothing after `timeout` seconds. `DeviceError` if the process has ended."""
         if not select.select([self._from], [], [], max(timeout, 0.0))[0]:
             return b""
         data = os.read(self._from.fileno(), _CHUNK)

@@ -1,6 +1,7 @@
 """simavr running a firmware image: a byte stream to the emulated UART, and the cycles of the first inference.
 
-simavr's own command has no serial input, so a small runner over its library is compiled on first use (`simavr_runner/runner.c`).
+simavr's own command has no serial input, so a small runner over its library is compiled on first use
+(`simavr_runner/runner.c`).
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class Count:
 class InferenceCount(Count):
     """Of one inference; `ops` are those of its kernel calls, in order, in a build with `Mark.PROFILE`, and empty otherwise.
 
-    The calls of `lichen_mark` themselves are part of the inference and not of any operator, so the sum of `ops` is the better total of
-    a profiled build.
+    The calls of `lichen_mark` themselves are part of the inference and not of any operator, so the sum of `ops` is the
+    better total of a profiled build.
     """
 
     ops: tuple[Count, ...]
@@ -48,8 +49,9 @@ class InferenceCount(Count):
 class Simavr(ProcessTransport):
     """A running ATmega328P and the transport to it.
 
-    Emulated time is not tied to real time: it stands still while the firmware waits for the host. Raises `MissingToolError` without a
-    compiler or libsimavr, and `DeviceError` if `elf` is not an image with the marks of `lichen_device.h`.
+    Emulated time is not tied to real time: it stands still while the firmware waits for the host. Raises
+    `MissingToolError` without a compiler or libsimavr, and `DeviceError` if `elf` is not an image with the marks of
+    `lichen_device.h`.
     """
 
     def __init__(self, elf: Path, *, clock_hz: int = 16_000_000, mcu: str = "atmega328p") -> None:
@@ -79,7 +81,7 @@ class Simavr(ProcessTransport):
 
 
 def build_runner() -> Path:
-    """The runner's program, compiled once per compiler and source. Raises `MissingToolError` without a compiler or libsimavr."""
+    """The runner's program, compiled on first use. Raises `MissingToolError` without a compiler or libsimavr."""
     compiler = find_compiler("cc")
     source = _SOURCE.read_text()
 

@@ -1,8 +1,9 @@
 /* Consistent overhead byte stuffing (Cheshire and Baker, IEEE/ACM Transactions on Networking 7(2), 1999).
 
-   How it works: a frame is cut into blocks at its zero bytes. A block is sent as a code, one more than the number of its bytes, and
-   these bytes; the zero behind it is left out. Code 255 stands for 254 bytes without a zero behind them. So zero never occurs inside
-   an encoded frame and ends it, and a receiver that has lost its place finds it again at the next zero. */
+   How it works: a frame is cut into blocks at its zero bytes. A block is sent as a code, one more than the number of its
+   bytes, and these bytes; the zero behind it is left out. Code 255 stands for 254 bytes without a zero behind them. So
+   zero never occurs inside an encoded frame and ends it, and a receiver that has lost its place finds it again at the
+   next zero. */
 #ifndef LICHEN_COBS_H
 #define LICHEN_COBS_H
 

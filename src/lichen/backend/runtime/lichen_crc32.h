@@ -1,4 +1,4 @@
-/* CRC-32 as zlib, PNG and Ethernet compute it: reflected polynomial 0xEDB88320, all ones at the start, inverted at the end. */
+/* CRC-32 as zlib, PNG and Ethernet compute it: reflected polynomial 0xEDB88320, all ones first, inverted last. */
 #ifndef LICHEN_CRC32_H
 #define LICHEN_CRC32_H
 
@@ -7,7 +7,8 @@
 
 #define LICHEN_CRC32_START UINT32_C(0)
 
-/* The CRC of what `crc` covers followed by `count` bytes. Bit by bit, because a table would take RAM on AVR and the UART is slower still. */
+/* The CRC of what `crc` covers followed by `count` bytes. Bit by bit, because a table would take RAM on AVR and the UART
+   is slower still. */
 static inline uint32_t lichen_crc32(uint32_t crc, const uint8_t *bytes, size_t count)
 {
     crc = ~crc;

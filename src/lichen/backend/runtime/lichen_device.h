@@ -1,7 +1,8 @@
 /* A device: a link and the one model it serves, which "model.h" names.
 
-   "model.h" is written by the toolchain and gives the generated model the names used here: model_t, model_init, model_infer, model_input,
-   model_output, model_input_bytes, model_output_bytes, MODEL_NAME, MODEL_DIGEST, MODEL_INPUTS, MODEL_OUTPUTS, MODEL_ARENA_BYTES. */
+   "model.h" is written by the toolchain and gives the generated model the names used here: model_t, model_init,
+   model_infer, model_input, model_output, model_input_bytes, model_output_bytes, MODEL_NAME, MODEL_DIGEST, MODEL_INPUTS,
+   MODEL_OUTPUTS, MODEL_ARENA_BYTES. */
 #ifndef LICHEN_DEVICE_H
 #define LICHEN_DEVICE_H
 
@@ -43,8 +44,8 @@ static inline void lichen_device_init(lichen_device *self, lichen_sink sink)
     lichen_device_forget_tensors(self);
 }
 
-/* Each operation below checks everything before it changes anything. It returns the status, and sets `reply` when there is one to send;
-   a reply that has to be composed is composed over the request. */
+/* Each operation below checks everything before it changes anything. It returns the status, and sets `reply` when there is
+   one to send; a reply that has to be composed is composed over the request. */
 
 static inline uint8_t lichen_device_info(lichen_device *self, const lichen_request *request, lichen_span *reply)
 {
@@ -92,8 +93,9 @@ static inline uint8_t lichen_device_stack(const lichen_request *request, lichen_
     return LICHEN_OK;
 }
 
-static inline uint8_t lichen_device_counters(const lichen_link_counters *counters, const lichen_request *request, lichen_span *reply)
+static inline uint8_t lichen_device_counters(const lichen_device *self, const lichen_request *request, lichen_span *reply)
 {
+    const lichen_link_counters *counters = &self->link.counters;
     uint8_t *p = request->payload;
     if (request->count != 0) return LICHEN_BAD_LENGTH;
     lichen_store_u32(p, counters->requests);
@@ -204,7 +206,7 @@ static inline uint8_t lichen_device_perform(lichen_device *self, const lichen_re
     case LICHEN_TENSORS: return lichen_device_tensors(request, reply);
     case LICHEN_READ_OUTPUT: return lichen_device_read_output(self, request, reply);
     case LICHEN_STACK: return lichen_device_stack(request, reply);
-    case LICHEN_COUNTERS: return lichen_device_counters(&self->link.counters, request, reply);
+    case LICHEN_COUNTERS: return lichen_device_counters(self, request, reply);
     case LICHEN_WRITE_INPUT: return lichen_device_write_input(self, request);
     case LICHEN_INFER: return lichen_device_infer(self, request);
     case LICHEN_RESET: return lichen_device_reset(self, request);

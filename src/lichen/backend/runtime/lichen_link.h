@@ -1,7 +1,8 @@
 /* The device's end of the link: frames in, frames out.
 
-   A frame is COBS(header, payload, CRC-32 of both) and a zero. What arrives is decoded into one buffer; a frame that is too long, cut
-   short or fails its CRC is counted and otherwise as if it had never come. What is sent goes from where it lies straight to the wire. */
+   A frame is COBS(header, payload, CRC-32 of both) and a zero. What arrives is decoded into one buffer; a frame that is
+   too long, cut short or fails its CRC is counted and otherwise as if it had never come. What is sent goes from where it
+   lies straight to the wire. */
 #ifndef LICHEN_LINK_H
 #define LICHEN_LINK_H
 

@@ -1,8 +1,8 @@
 /* What the two ends of the link say to each other; lichen/device/protocol.py is the twin of this file.
 
-   Integers are little endian. Operations come in two kinds. One below 0x80 only reads, so that repeating it does no harm. One from
-   0x80 up changes the device and is answered by a status alone, so that a device which has answered it can answer a repetition from
-   the two bytes it remembers, sequence number and status, and needs no second buffer. */
+   Integers are little endian. Operations come in two kinds. One below 0x80 only reads, so that repeating it does no harm.
+   One from 0x80 up changes the device and is answered by a status alone, so that a device which has answered it can answer
+   a repetition from the two bytes it remembers, sequence number and status, and needs no second buffer. */
 #ifndef LICHEN_PROTOCOL_H
 #define LICHEN_PROTOCOL_H
 
@@ -22,16 +22,19 @@
 
 enum {
     /* request payload -> reply payload */
-    LICHEN_INFO = 0x01,        /* nothing -> u8 version, u8 features, u16 max payload, u8 inputs, u8 outputs, u64 model digest,
-                                  u32 arena bytes, and the model's name, cut to what fits. The first request of every connection. */
-    LICHEN_TENSORS = 0x02,     /* u8 first -> u32 bytes of each input, then of each output, from number `first` on, as many as fit */
+    LICHEN_INFO = 0x01,        /* nothing -> u8 version, u8 features, u16 max payload, u8 inputs, u8 outputs, u64 model
+                                  digest, u32 arena bytes, and the model's name, cut to what fits. The first request of
+                                  every connection. */
+    LICHEN_TENSORS = 0x02,     /* u8 first -> u32 bytes of each input, then of each output, from number `first` on; as
+                                  many as fit */
     LICHEN_READ_OUTPUT = 0x03, /* u8 index, u32 offset, u16 count -> the bytes */
     LICHEN_STACK = 0x04,       /* nothing -> u32 bytes of stack used at the deepest point since the reset */
     LICHEN_COUNTERS = 0x05,    /* nothing -> u32 requests, u32 repeated, u32 damaged, u32 oversized */
     LICHEN_READ_ARENA = 0x06,  /* validating builds: u32 offset, u16 count -> the bytes */
 
     LICHEN_CHANGES = 0x80,     /* the bit of operations that change the device */
-    LICHEN_WRITE_INPUT = 0x81, /* u8 index, u32 offset, bytes. In order: offset 0 starts over, any other continues the last piece */
+    LICHEN_WRITE_INPUT = 0x81, /* u8 index, u32 offset, bytes. In order: offset 0 starts over, any other continues where
+                                  the last piece ended */
     LICHEN_INFER = 0x82,       /* nothing. Needs every input whole; uses the inputs up */
     LICHEN_RESET = 0x83,       /* nothing. The model's state to its initial values */
     LICHEN_RUN_UNTIL = 0x84    /* validating builds: u16 k. As INFER, but stops before kernel call k */

@@ -1,5 +1,6 @@
-/* What LICHEN_MARK becomes in a validating build: the inference returns in front of the chosen kernel call, so that every tensor between
-   two calls can be read back from the arena. Included ahead of the model (cc -include lichen_stop.h -DLICHEN_VALIDATE). */
+/* What LICHEN_MARK becomes in a validating build: the inference returns in front of the chosen kernel call, so that every
+   tensor between two calls can be read back from the arena. Included ahead of the model (cc -include lichen_stop.h
+   -DLICHEN_VALIDATE). */
 #ifndef LICHEN_STOP_H
 #define LICHEN_STOP_H
 

@@ -2,15 +2,16 @@
 
    usage: runner ELF MCU HZ REPORT BEGIN END MARK
 
-   BEGIN, END and MARK are the addresses in flash of lichen_mark_begin, lichen_mark_end and lichen_mark (0 when the firmware has none).
-   When the first inference is over the file REPORT holds one line of JSON: the cycles and instructions from the return of
-   lichen_mark_begin to the call of lichen_mark_end, and of each operator, from the return of one lichen_mark to the call of the next;
-   the calls and the marks themselves are not counted.
+   BEGIN, END and MARK are the addresses in flash of lichen_mark_begin, lichen_mark_end and lichen_mark (0 when the
+   firmware has none). When the first inference is over the file REPORT holds one line of JSON: the cycles and
+   instructions from the return of lichen_mark_begin to the call of lichen_mark_end, and of each operator, from the return
+   of one lichen_mark to the call of the next; the calls and the marks themselves are not counted.
 
-   How it works inside: up to the end of the first inference the core executes one instruction at a time, so that the program counter
-   can be watched; after that it runs freely. Emulated time has nothing to do with real time: while the firmware waits for a byte and
-   there is none, the process sleeps in read(). The firmware is known to wait by its polls of the UART's status: no firmware that sends
-   or computes polls it many times on end while the transmitter is free and the receiver empty. */
+   How it works inside: up to the end of the first inference the core executes one instruction at a time, so that the
+   program counter can be watched; after that it runs freely. Emulated time has nothing to do with real time: while the
+   firmware waits for a byte and there is none, the process sleeps in read(). The firmware is known to wait by its polls
+   of the UART's status: no firmware that sends or computes polls it many times on end while the transmitter is free and
+   the receiver empty. */
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -103,7 +104,7 @@ static void on_receiver_full(avr_irq_t *irq, uint32_t value, void *param)
 
 static void line_connect(avr_t *avr)
 {
-    /* What simavr prints goes to standard output too; it is put on standard error, and the line keeps the descriptor to itself. */
+    /* What simavr prints goes to standard output too: that becomes standard error, and the line keeps the descriptor. */
     line.out_fd = dup(STDOUT_FILENO);
     dup2(STDERR_FILENO, STDOUT_FILENO);
 
@@ -124,6 +125,10 @@ static void line_connect(avr_t *avr)
 typedef struct {
     uint64_t cycles, instructions;
 } count;
+
+typedef struct {
+    avr_flashaddr_t begin, end, mark;
+} marks;
 
 static count difference(count from, count to)
 {
@@ -186,26 +191,31 @@ static void step_out(avr_t *avr)
     while (stack_pointer(avr) <= inside) step(avr);
 }
 
-static void count_first_inference(avr_t *avr, const char *report, avr_flashaddr_t begin, avr_flashaddr_t end, avr_flashaddr_t mark)
+static void count_first_inference(avr_t *avr, const char *report, const marks *at)
 {
     static count ops[MOST_MARKS];
-    size_t marks = 0;
-    while (avr->pc != begin) step(avr);
+    size_t passed = 0;
+    while (avr->pc != at->begin) step(avr);
     step_out(avr);
     const count start = now(avr);
     count before = start, op_start = start; /* `before` is the count in front of the instruction that led here: the call */
-    while (avr->pc != end) {
-        if (mark && avr->pc == mark) {
-            if (marks > 0 && marks <= MOST_MARKS) ops[marks - 1] = difference(op_start, before);
-            marks++;
+    while (avr->pc != at->end) {
+        if (at->mark && avr->pc == at->mark) {
+            if (passed > 0 && passed <= MOST_MARKS) ops[passed - 1] = difference(op_start, before);
+            passed++;
             step_out(avr);
             op_start = now(avr);
         }
         before = now(avr);
         step(avr);
     }
-    if (marks > MOST_MARKS + 1) fail("too many kernel calls in", report);
-    write_report(report, difference(start, before), ops, marks ? marks - 1 : 0);
+    if (passed > MOST_MARKS + 1) fail("too many kernel calls in", report);
+    write_report(report, difference(start, before), ops, passed ? passed - 1 : 0);
+}
+
+static avr_flashaddr_t address(const char *word)
+{
+    return (avr_flashaddr_t)strtoul(word, NULL, 0);
 }
 
 static void log_to_stderr(avr_t *avr, const int level, const char *format, va_list arguments)
@@ -232,8 +242,7 @@ int main(int argc, char **argv)
     firmware.frequency = (uint32_t)strtoul(argv[3], NULL, 10);
     avr_load_firmware(avr, &firmware);
     line_connect(avr);
-    count_first_inference(avr, argv[4], (avr_flashaddr_t)strtoul(argv[5], NULL, 0), (avr_flashaddr_t)strtoul(argv[6], NULL, 0),
-                          (avr_flashaddr_t)strtoul(argv[7], NULL, 0));
+    count_first_inference(avr, argv[4], &(marks){address(argv[5]), address(argv[6]), address(argv[7])});
     avr->run_cycle_limit = FREE_RUN_CYCLES;
     for (;;) run(avr);
 }
