@@ -76,7 +76,7 @@ def test_too_small_a_board_is_a_no(tmp_path: Path, lichen_data: Path) -> None:
     )
     assert done.returncode == 1
     assert "bytes short" in done.stderr
-    assert "resnet8_int8_w_" in done.stderr
+    assert "largest: model_batch_normalization_6_FusedBatchNormV3_2_weights 36,864" in done.stderr
     assert not list(tmp_path.iterdir())
 
 

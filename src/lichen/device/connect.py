@@ -22,7 +22,7 @@ def connect(model: ModelFolder, firmware: Firmware, options: Sequence[str] = ())
     emulator = firmware.board.emulator
     assert emulator is not None  # machine_of has seen to it
     if emulator.kind == "simavr":
-        return Session(Simavr(firmware.elf), model.manifest)
+        return Session(Simavr(firmware.elf, clock_hz=firmware.board.clock_hz), model.manifest)
     return Session(Qemu(machine, firmware.elf, options), model.manifest)
 
 

@@ -22,7 +22,8 @@ def quantise(real: Array, type_: TensorType) -> Array:
     low, high = type_.dtype.range
     scaled = np.asarray(real, np.float32) / np.float32(type_.scale)
     rounded = np.copysign(np.floor(np.abs(scaled) + np.float32(0.5)), scaled)
-    return np.clip(rounded + type_.zero_point, low, high).astype(type_.dtype.numpy)
+    stored: Array = np.clip(rounded + type_.zero_point, low, high).astype(type_.dtype.numpy)
+    return stored
 
 
 def dequantise(stored: Array, type_: TensorType) -> Array:
@@ -59,11 +60,10 @@ def load_samples(path: Path, inputs: list[Value]) -> tuple[list[Array], bool]:
 def to_batch(array: Array, value: Value, where: str) -> tuple[Array, bool]:
     """`array` as `(n, *shape)` in the type of `value`, and whether it was quantised on the way."""
     type_ = value.type
-    shapes = {type_.shape, type_.shape[1:]} if type_.shape[:1] == (1,) else {type_.shape}
-    if array.shape[1:] not in shapes or array.ndim == 0 or len(array) == 0:
-        raise InputError(
-            f"{where}: input '{value.name}' is {list(array.shape)} where (n, {', '.join(map(str, min(shapes, key=len)))}) is expected"
-        )
+    without_batch = type_.shape[1:] if type_.shape[:1] == (1,) else type_.shape
+    if array.ndim == 0 or len(array) == 0 or array.shape[1:] not in (type_.shape, without_batch):
+        expected = ", ".join(["n", *map(str, without_batch)])
+        raise InputError(f"{where}: input '{value.name}' is {list(array.shape)} where ({expected}) is expected")
     batch = array.reshape(len(array), *type_.shape)
     if batch.dtype == type_.dtype.numpy:
         return batch, False
@@ -88,7 +88,7 @@ def save_samples(path: Path, outputs: list[Value], batches: list[Array], as_floa
                 if len(arrays) == 1:
                     np.save(file, arrays[0])
                 else:
-                    np.savez(file, **{value.name: array for value, array in zip(outputs, arrays, strict=True)})
+                    np.savez(file, allow_pickle=False, **dict(zip((v.name for v in outputs), arrays, strict=True)))
                 file.flush()
                 os.chmod(file.name, 0o644)
                 os.replace(file.name, path)
