@@ -39,9 +39,9 @@ def operations(model: bytes) -> list[str]:
         ),
         (
             "conv2d_valid_dilated",
-            'conv2d(%tensor_0, @w) {activation = "none", dilation = (2, 1), padding = (0, 0, 0, 0), stride = (1, 1)}',
+            'conv2d(%x, @w) {activation = "none", dilation = (2, 1), padding = (0, 0, 0, 0), stride = (1, 1)}',
         ),
-        ("strided_slice_backwards", "strided_slice(%x) {begin = (0, 4), end = (2, 0), strides = (1, -2)}"),
+        ("strided_slice_backwards", "strided_slice(%x) {begin = (0, 4), end = (2, -1), strides = (1, -2)}"),
         ("pad", "pad(%x) {after = (0, 2, 1, 0), before = (0, 1, 0, 0), value = 5.0}"),
         ("pad_v2", "pad(%x) {after = (0, 0, 2, 0), before = (0, 1, 0, 0), value = -77.0}"),
         ("mean", "mean(%x) {axes = (1, 2), keep_dims = false}"),
@@ -52,7 +52,7 @@ def operations(model: bytes) -> list[str]:
 def test_operation(name: str, expected: str) -> None:
     """Options, masks and negative axes are resolved into the attributes of our operators."""
     [line] = operations(CASES[name]())
-    assert line.replace("%tensor_0", "%x") == expected.replace("%tensor_0", "%x")
+    assert line == expected
 
 
 def test_slice_that_drops_an_axis() -> None:
@@ -122,7 +122,7 @@ def one_input(
     shape: tuple[int, ...] = (1, 4),
     result: tuple[int, ...] = (1, 4),
 ) -> Callable[[], bytes]:
-    return lambda: one(builtin, shape, result, options, constants)
+    return lambda: build(one(builtin, shape, result, options, constants))
 
 
 def ints(*values: Any) -> Callable[[Graph], list[Tensor]]:
@@ -130,16 +130,18 @@ def ints(*values: Any) -> Callable[[Graph], list[Tensor]]:
 
 
 def hybrid() -> bytes:
-    return floats("FULLY_CONNECTED", (1, 4), (1, 2), {}, lambda g: [g.constant(np.ones((2, 4), np.int8), 0.1)])
+    return build(floats("FULLY_CONNECTED", (1, 4), (1, 2), {}, lambda g: [g.constant(np.ones((2, 4), np.int8), 0.1)]))
 
 
 def half_weights() -> bytes:
-    return floats("FULLY_CONNECTED", (1, 4), (1, 2), {}, lambda g: [g.constant(np.ones((2, 4), np.float16))])
+    return build(floats("FULLY_CONNECTED", (1, 4), (1, 2), {}, lambda g: [g.constant(np.ones((2, 4), np.float16))]))
 
 
 def shuffled_weights() -> bytes:
     options = {"WeightsFormat": tflite.FullyConnectedOptionsWeightsFormat.SHUFFLED4x16INT8}
-    return floats("FULLY_CONNECTED", (1, 4), (1, 2), options, lambda g: [g.constant(np.ones((2, 4), np.float32))])
+    return build(
+        floats("FULLY_CONNECTED", (1, 4), (1, 2), options, lambda g: [g.constant(np.ones((2, 4), np.float32))])
+    )
 
 
 def dynamic_width() -> bytes:

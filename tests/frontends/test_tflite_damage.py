@@ -13,8 +13,8 @@ from lichen.frontends import load
 from lichen.frontends.tflite import import_tflite
 from lichen.ir.interpret import Interpreter
 from lichen.ir.verify import verify
-from tflite_cases import CASES
-from tflite_damage import mutations
+from tflite_cases import CASES, GRAPHS
+from tflite_damage import contradictions, mutations
 
 SECONDS = 2.0  # for one file; a good one takes a hundredth
 
@@ -60,6 +60,14 @@ def test_damaged_operator(name: str) -> None:
     model = CASES[name]()
     survivors = sum(survives(data) for data in mutations(model, 150, seed=len(name)))
     assert 0 < survivors < 150
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_contradicting_operator(name: str) -> None:
+    """A whole file in which one shape, type, quantisation, operand or option is another is refused, or runs."""
+    rng = np.random.default_rng(len(name))
+    for _ in range(100):
+        survives(contradictions(GRAPHS[name](), rng))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -6,6 +6,7 @@ import multiprocessing
 import struct
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from lichen.frontends.tflite import import_tflite
 from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Array, Module
 from tflite_builder import tflm_sequence
-from tflite_cases import CASES
-from tflite_damage import mutations
+from tflite_cases import CASES, GRAPHS
+from tflite_damage import contradictions, mutations
 
 MODELS = (
     "hello_world_float",
@@ -112,15 +113,16 @@ def test_damage_never_gives_a_wrong_program() -> None:
     """
     compared = 0
     pool = oracle_process()
+    rng = np.random.default_rng(3)
     for name, make in CASES.items():
-        for model in mutations(make(), 100, seed=len(name) + 1000):
+        contradictory = (contradictions(GRAPHS[name](), rng) for _ in range(60))
+        for model in chain(mutations(make(), 60, seed=len(name) + 1000), contradictory):
             try:
                 module = import_tflite(model, "damaged")
             except LichenError:
                 continue
             if sum(value.type.elements for value in module.infer.values()) > 10_000:
                 continue
-            rng = np.random.default_rng(3)
             batches = [random_inputs(module, rng) for _ in range(2)]
             try:
                 expected = pool.submit(tflm_sequence, model, batches).result(timeout=20)

@@ -14,7 +14,7 @@ import lichen.ops  # noqa: F401  (registers the operators)
 from lichen.errors import InputError, LichenError
 from lichen.frontends.tflite import convolutions, elementwise, layout, streaming  # noqa: F401  (register their rules)
 from lichen.frontends.tflite.graph import Graph
-from lichen.frontends.tflite.node import import_operator, supported_operators
+from lichen.frontends.tflite.rules import import_operator, supported_operators
 from lichen.frontends.tflite.schema import read_model
 from lichen.ir.module import Module, identifier
 from lichen.ir.verify import verify

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lichen.frontends.tflite.node import Node, rule
+from lichen.frontends.tflite.node import Node
+from lichen.frontends.tflite.rules import rule
 from lichen.frontends.tflite.schema import PADDINGS
 from lichen.ir.module import Attribute, Value
 from lichen.ir.types import DType

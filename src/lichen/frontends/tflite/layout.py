@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from lichen.frontends.tflite.node import MANY, Node, rule
+from lichen.frontends.tflite.node import Node
+from lichen.frontends.tflite.rules import MANY, rule
+from lichen.ir.module import Attribute
 
 
 @rule("RESHAPE", "ReshapeOptions", inputs=(1, 2))
@@ -82,45 +84,41 @@ def _strided_slice(node: Node) -> None:
             node.unsupported(f"{field} is not supported")
     if node.flag("offset"):
         node.unsupported("an end given as an offset from the begin is not supported")
-    source = node.operand(0)
-    shape = source.type.shape
-    begin, end, strides = (node.integers(i, role) for i, role in ((1, "begin"), (2, "end"), (3, "strides")))
-    if not len(begin) == len(end) == len(strides) <= len(shape):
-        node.contradiction(
-            f"{len(begin)} begins, {len(end)} ends and {len(strides)} strides for {len(shape)} dimensions"
-        )
-    if 0 in strides:
-        node.contradiction("a stride is 0")
-    begin_mask, end_mask, shrink_mask = (node.option(f) for f in ("begin_mask", "end_mask", "shrink_axis_mask"))
-
-    bounds, kept = [], []
-    for axis, size in enumerate(shape):
-        if axis >= len(begin):
-            bounds.append((0, size, 1))
-        elif shrink_mask >> axis & 1:
-            if strides[axis] < 0:
-                node.contradiction(f"dimension {axis} is removed and walked backwards")
-            start = 0 if begin_mask >> axis & 1 else node.axis(begin[axis], size)
-            bounds.append((start, start + 1, 1))
-            continue
-        else:
-            first = None if begin_mask >> axis & 1 else begin[axis]
-            last = None if end_mask >> axis & 1 else end[axis]
-            bounds.append(slice(first, last, strides[axis]).indices(size))
-        kept.append(axis)
-
+    source, result = node.operand(0), node.result_type()
+    bounds, removed = _slice_bounds(node, source.type.shape)
     sizes = tuple(len(range(*bound)) for bound in bounds)
     if 0 in sizes:
         node.contradiction(f"nothing is left of dimension {sizes.index(0)}")
-    result = node.result_type()
-    _require_shape(node, tuple(sizes[axis] for axis in kept), result.shape)
+    _require_shape(node, tuple(size for axis, size in enumerate(sizes) if axis not in removed), result.shape)
     names = ("begin", "end", "strides")
-    attributes = {name: tuple(bound[i] for bound in bounds) for i, name in enumerate(names)}
-    if len(kept) == len(shape):
-        node.emit("strided_slice", [source], {**attributes})
+    attributes: dict[str, Attribute] = {name: tuple(bound[i] for bound in bounds) for i, name in enumerate(names)}
+    if removed:
+        node.emit("reshape", [node.emit_part("strided_slice", [source], attributes, result.with_shape(*sizes))])
     else:
-        part = node.emit_part("strided_slice", [source], {**attributes}, result.with_shape(*sizes))
-        node.emit("reshape", [part])
+        node.emit("strided_slice", [source], attributes)
+
+
+def _slice_bounds(node: Node, shape: tuple[int, ...]) -> tuple[list[tuple[int, int, int]], set[int]]:
+    """Begin, end and stride of every dimension with the masks applied, as `range` takes them; and the dimensions to remove."""
+    begin, end, strides = (node.integers(i, role) for i, role in ((1, "begin"), (2, "end"), (3, "strides")))
+    if not len(begin) == len(end) == len(strides) <= len(shape):
+        node.contradiction(f"{len(begin)} begins, {len(end)} ends, {len(strides)} strides for {len(shape)} dimensions")
+    if 0 in strides:
+        node.contradiction("a stride is 0")
+    begin_mask, end_mask, shrink_mask = (node.option(f) for f in ("begin_mask", "end_mask", "shrink_axis_mask"))
+    bounds: list[tuple[int, int, int]] = [(0, size, 1) for size in shape]
+    removed = {axis for axis in range(len(begin)) if shrink_mask >> axis & 1}
+    for axis, stride in enumerate(strides):
+        first = None if begin_mask >> axis & 1 else begin[axis]
+        if axis in removed:
+            if stride < 0:
+                node.contradiction(f"dimension {axis} is removed and walked backwards")
+            start = 0 if first is None else node.axis(first, shape[axis])
+            bounds[axis] = start, start + 1, 1
+        else:
+            last = None if end_mask >> axis & 1 else end[axis]
+            bounds[axis] = slice(first, last, stride).indices(shape[axis])
+    return bounds, removed
 
 
 @rule("PAD", "PadOptions", newest=4, inputs=(2, 2))
@@ -160,8 +158,8 @@ def _resize_nearest(node: Node) -> None:
     source, result, size = node.operand(0), node.result_type(), node.integers(1, "size")
     if result.shape[1:3] != size:
         node.contradiction(f"it resizes to {list(size)[:8]} but its result is {list(result.shape)}")
-    flags = {"align_corners": node.flag("align_corners"), "half_pixel_centers": node.flag("half_pixel_centers")}
-    node.emit("resize_nearest", [source], {**flags})
+    names = ("align_corners", "half_pixel_centers")
+    node.emit("resize_nearest", [source], {name: node.flag(name) for name in names})
 
 
 def _single(node: Node, index: int, role: str) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lichen.frontends.tflite.node import Node, rule
+from lichen.frontends.tflite.node import Node
+from lichen.frontends.tflite.rules import rule
 
 
 @rule("VAR_HANDLE", "VarHandleOptions", inputs=(0, 0))
