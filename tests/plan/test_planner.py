@@ -90,7 +90,8 @@ def test_residual_keeps_what_it_adds(net: Any) -> None:
 def test_conv_overlaps_its_input(net: Any, channels: int, kernel: int, stride: int, peak: int) -> None:
     """Input and output of one convolution share all but the pixels still needed: same, shrinking and growing sizes.
 
-    A 3x3 kernel needs the first input pixel until the tenth output pixel of 8 a row is written; a growing layer is largest at its end.
+    A 3x3 kernel needs the first input pixel until the tenth output pixel of 8 a row is written; a growing layer is largest at
+    its end.
     """
     net.input("x", 8, 8, 8)
     net.conv("x", "y", (8 // stride, 8 // stride, channels), kernel, stride)
@@ -175,7 +176,8 @@ def test_empty_problem() -> None:
 
 
 def test_resnet8_in_36_kB(net: Any) -> None:
-    """MLPerf Tiny's ResNet: the first block's three maps of 16,384 bytes cost two, and a few rows, because conv overlaps its input."""
+    """MLPerf Tiny's ResNet: the first block's three maps of 16,384 bytes cost two, and a few rows, because conv overlaps its
+    input."""
     net.input("x", 32, 32, 3)
     net.conv("x", "c1", (32, 32, 16), 3)
     net.conv("c1", "c2", (32, 32, 16), 3)
@@ -198,7 +200,8 @@ def test_resnet8_in_36_kB(net: Any) -> None:
 
 
 def test_visual_wake_words_in_37_kB(net: Any) -> None:
-    """MobileNetV1 x0.25 at 96x96: the peak is the first pointwise layer, which writes 36,864 bytes over the half of that it reads."""
+    """MobileNetV1 x0.25 at 96x96: the peak is the first pointwise layer, which writes 36,864 bytes over the half of that it
+    reads."""
     net.input("x", 96, 96, 3)
     last, side, channels = net.conv("x", "c0", (48, 48, 8), 3, 2), 48, 8
     for k, (stride, out) in enumerate(

@@ -1,11 +1,12 @@
 """A lower bound of the arena over every order and every choice of offsets.
 
-Whatever the order, a buffer is alive at a step when one of its writers is that step or has to come before it (an input: always), and
-one of its users is that step or has to come after it (an output: always). The bound is the largest sum of those buffers and the
-scratch of the step, less the most that operands which may die there and results which may be born there can overlap. All inputs
-together, and all outputs together, are steps of their own.
+Whatever the order, a buffer is alive at a step when one of its writers is that step or has to come before it (an input:
+always), and one of its users is that step or has to come after it (an output: always). The bound is the largest sum of those
+buffers and the scratch of the step, less the most that operands which may die there and results which may be born there can
+overlap. All inputs together, and all outputs together, are steps of their own.
 
-It looks at one step at a time, so the best plan may lie above it: no order may reach all steps' bounds, and no offsets the order's.
+It looks at one step at a time, so the best plan may lie above it: no order may reach all steps' bounds, and no offsets the
+order's.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The independent check of a plan: a replay in which every byte of the arena knows whose it is.
 
-Nothing here comes from the planner but the question and its answer. Lifetimes, conflicts and leads play no part: writing gives a byte
-to a buffer, reading demands that the byte is the buffer's. Within a step the time of every byte's first write and last read is
-worked out from its accesses, so a result may eat an operand exactly as far as the kernel's order allows.
+Nothing here comes from the planner but the question and its answer. Lifetimes, conflicts and leads play no part: writing gives
+a byte to a buffer, reading demands that the byte is the buffer's. Within a step the time of every byte's first write and last
+read is worked out from its accesses, so a result may eat an operand exactly as far as the kernel's order allows.
 """
 
 from __future__ import annotations
@@ -149,8 +149,8 @@ class _Arena:
 def _last_access(intervals: Intervals, size: int) -> NDArray[np.int64]:
     """For each of `size` bytes the last row of `intervals` that contains it, or -1.
 
-    A sparse table turned round: an interval is two blocks of a power of two, and blocks are handed down to their halves. So the time
-    is that of `size` and of the number of intervals, however long those are.
+    A sparse table turned round: an interval is two blocks of a power of two, and blocks are handed down to their halves. So the
+    time is that of `size` and of the number of intervals, however long those are.
     """
     rows = np.flatnonzero(intervals[:, 0] < intervals[:, 1])
     if not rows.size:

@@ -1,9 +1,9 @@
 """Order and offsets together, by constraint programming (OR-tools CP-SAT).
 
-Every step has a position, every item (buffer or scratch) a start. For each two items one of the following must hold: the first is done
-with before the second begins, or the other way round; the first lies wholly below the second, or wholly above; the one ends in the step
-where the other begins, as its operand and its result, at a distance their clearance allows. Whatever the data dependencies decide is
-settled before the solver sees it: for a chain nothing but the starts is left to choose.
+Every step has a position, every item (buffer or scratch) a start. For each two items one of the following must hold: the first
+is done with before the second begins, or the other way round; the first lies wholly below the second, or wholly above; the one
+ends in the step where the other begins, as its operand and its result, at a distance their clearance allows. Whatever the data
+dependencies decide is settled before the solver sees it: for a chain nothing but the starts is left to choose.
 
 The run begins with a moment that uses every input and ends with one that uses every output, so those need no rule of their own.
 """
@@ -32,9 +32,9 @@ _MAX_FREE_PAIRS = 1500  # steps in either order; beyond, only the offsets are se
 def solve(problem: Problem, plan: Plan, *, seconds: float = _DETERMINISTIC_SECONDS) -> Plan:
     """The best plan found from `plan` on, with the bound that the search has proved; `plan` itself when there is none better.
 
-    First the offsets for the plan's order, then, unless that meets the bound, order and offsets together. `seconds` are the solver's own,
-    counted in its operations, so the result does not depend on the machine's speed. Without OR-tools `plan` comes back as it is;
-    what is too large is not searched.
+    First the offsets for the plan's order, then, unless that meets the bound, order and offsets together. `seconds` are the
+    solver's own, counted in its operations, so the result does not depend on the machine's speed. Without OR-tools `plan` comes
+    back as it is; what is too large is not searched.
     """
     if find_spec("ortools") is None:
         return plan
@@ -64,9 +64,9 @@ def _search(problem: Problem, plan: Plan, timeline: _Timeline, seconds: float) -
         return plan
     found = model.read(solver)
     best = found if found.peak < plan.peak else plan
-    return replace(
-        best, lower_bound=max(plan.lower_bound, round(solver.best_objective_bound) if timeline.is_free else 0)
-    )
+    # With the order fixed the search has proved something of that order only.
+    proved = round(solver.best_objective_bound) if timeline.is_free else 0
+    return replace(best, lower_bound=max(plan.lower_bound, proved))
 
 
 class _Timeline:

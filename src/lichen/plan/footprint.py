@@ -17,10 +17,7 @@ class Footprints:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.users = tuple(
-            mask((*problem.writers[b.name], *problem.readers[b.name]))
-            for b in problem.buffers
-        )  # fmt: skip
+        self.users = tuple(mask((*problem.writers[b.name], *problem.readers[b.name])) for b in problem.buffers)
         self.is_input = tuple(b.name in problem.inputs for b in problem.buffers)
         self.is_output = tuple(b.name in problem.outputs for b in problem.buffers)
         index = problem.buffer_index
@@ -37,13 +34,12 @@ class Footprints:
     def run(self, step: int, done: int, live: int) -> tuple[int, int]:
         """Runs `step` after the steps `done`, with `live` bytes alive: the least bytes in use meanwhile, and alive after it."""
         buffers, left = self.problem.buffers, ~(done | 1 << step)
-        ends = [
-            b for b in (*self.reads[step], *self.writes[step]) if not self.users[b] & left and not self.is_output[b]
-        ]
-        starts = [b for b in self.writes[step] if not self.users[b] & done]
+        touched = (*self.reads[step], *self.writes[step])
+        ends = {b for b in touched if not self.users[b] & left and not self.is_output[b]}
+        starts = tuple(b for b in self.writes[step] if not self.users[b] & done)
         dying = tuple(b for b in self.reads[step] if b in ends)
         through = live - sum(buffers[b].size for b in dying)
-        during = through + self.problem.steps[step].scratch + self.union(step, dying, tuple(starts))
+        during = through + self.problem.steps[step].scratch + self.union(step, dying, starts)
         after = live + sum(buffers[b].size for b in starts) - sum(buffers[b].size for b in ends)
         return during, after
 
@@ -54,17 +50,15 @@ class Footprints:
     def _union(self, step: int, dying: tuple[int, ...], born: tuple[int, ...]) -> int:
         """The least bytes that operands `dying` in the step and results `born` in it cover together.
 
-        Exact for one operand or one result that is not squeezed between others, a lower bound otherwise: every pair overlaps as far
-        as it may, but no buffer by more than its size.
+        Exact for a pair, a lower bound for more: every two overlap as far as they may, but no buffer by more than its size.
         """
         buffers = self.problem.buffers
-        shared = {
-            (a, b): overlap(self.clearance(step, a, b), buffers[a], buffers[b])
-            for a in dying
-            for b in born
-        }  # fmt: skip
-        by_operand = sum(min(buffers[a].size, sum(shared[a, b] for b in born)) for a in dying)
-        by_result = sum(min(buffers[b].size, sum(shared[a, b] for a in dying)) for b in born)
+
+        def shared(a: int, b: int) -> int:
+            return overlap(self.clearance(step, a, b), buffers[a], buffers[b])
+
+        by_operand = sum(min(buffers[a].size, sum(shared(a, b) for b in born)) for a in dying)
+        by_result = sum(min(buffers[b].size, sum(shared(a, b) for a in dying)) for b in born)
         return sum(buffers[b].size for b in (*dying, *born)) - min(by_operand, by_result)
 
 

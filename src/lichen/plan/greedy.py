@@ -1,12 +1,14 @@
 """Offsets by rule of thumb: place one item after another at the lowest address that its neighbours allow.
 
-What matters is the sequence of placement. Several are tried, each from the bottom of the arena upwards and from its top downwards
-(results like to lie below their operands, so a chain fills from one end). The best are then improved by local search: an item at the
-peak, or any other, moves to an earlier turn, and the change stays unless the peak rises. All of it is deterministic.
+What matters is the sequence of placement. Several are tried, each from the bottom of the arena upwards and from its top
+downwards (results like to lie below their operands, so a chain fills from one end). The best are then improved by local search:
+an item at the peak, or any other, moves to an earlier turn, and the change stays unless the peak rises. All of it is
+deterministic.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
@@ -55,7 +57,7 @@ def _improve(table: _Table, best: Placement, sequence: list[int], from_top: bool
 
 
 class _Table:
-    """The neighbours of each item: `(other, below, above)`, where this item's start less the other's is bounded."""
+    """Each item's neighbours, as `(other, below, above)` that bound its start less the other's, and how crowded its life is."""
 
     def __init__(self, layout: Layout) -> None:
         self.items = layout.items
@@ -64,10 +66,10 @@ class _Table:
             self.neighbours[j].append((i, between.below, between.above))
             self.neighbours[i].append((j, -between.above, -between.below))
         self.coarsest = max((item.alignment for item in layout.items), default=1)
-        self.crowd = [max(self._alive(k) for k in range(item.first, item.last + 1)) for item in layout.items]
-
-    def _alive(self, moment: int) -> int:
-        return sum(item.size for item in self.items if item.first <= moment <= item.last)
+        alive = Counter[int]()
+        for item in layout.items:
+            alive.update(dict.fromkeys(range(item.first, item.last + 1), item.size))
+        self.crowd = [max(alive[moment] for moment in range(item.first, item.last + 1)) for item in layout.items]
 
     def fill(self, sequence: Sequence[int], from_top: bool) -> Placement:
         """Places the items in turn, each as low as its placed neighbours allow, or as high when `from_top`."""
@@ -109,6 +111,7 @@ def _align(address: int, grid: int, shift: int) -> int:
 
 
 def _sequences(items: Sequence[Item], crowd: Sequence[int]) -> list[list[int]]:
+    """Large items first; those of crowded moments; from the first to the last and back; long-lived ones; most byte-moments."""
     keys = [
         [(-item.size, item.first) for item in items],
         [(-crowd[i], -item.size) for i, item in enumerate(items)],

@@ -1,8 +1,9 @@
 """How far the result of a step may reach into the bytes of an operand that dies there.
 
-A write at access `k` may destroy a byte of the operand only when no access from `k` on (after `k`, if accesses are atomic) still reads
-it. Let `first(k)` and `last(k)` be the hull of what is still read. The result, at distance `d = result - operand`, is safe when for
-every `k` its write ends before that hull or starts behind it. Asking the same side of every `k` gives two half-lines:
+A write at access `k` may destroy a byte of the operand only when no access from `k` on (after `k`, if accesses are atomic)
+still reads it. Let `first(k)` and `last(k)` be the hull of what is still read. The result, at distance `d = result - operand`,
+is safe when for every `k` its write ends before that hull or starts behind it. Asking the same side of every `k` gives two
+half-lines:
 
     d <= below = min over k of (first(k) - write end(k))          a kernel that walks upwards eats its operand from below
     d >= above = max over k of (last(k) - write start(k))         one that walks downwards, from above
@@ -51,8 +52,8 @@ def disjoint(first: Buffer, second: Buffer) -> Clearance:
 def clearance(step: Step, operand: Buffer, result: Buffer) -> Clearance:
     """The clearance of `result` beside `operand`, which nobody needs after `step`.
 
-    Never narrower than `disjoint(operand, result)`, and clamped to it on the far side: `-result.size <= below <= operand.size`, the
-    same for `above`. Where both are clamped to the far end the two may lie anywhere.
+    Never narrower than `disjoint(operand, result)`, and clamped to it on the far side: `-result.size <= below <= operand.size`,
+    the same for `above`. Where both are clamped to the far end the two may lie anywhere.
     """
     writes = step.writes_of(result.name)
     count = len(writes)

@@ -1,7 +1,7 @@
 """From a function of the graph to a planning problem.
 
-A buffer stands for all values that share its memory: a computed or given value, and its views. Constants live in flash and state beside
-the arena, so neither is a buffer; the order in which operations touch the same state is kept by `Step.after`.
+A buffer stands for all values that share its memory: a computed or given value, and its views. Constants live in flash and
+state beside the arena, so neither is a buffer; the order in which operations touch the same state is kept by `Step.after`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _scratch(call: KernelCall) -> list[Scratch]:
 
 
 def _roots(function: Function) -> dict[Value, Value]:
-    """Every value in the arena, in order of definition, and the value whose memory it is: its own, or that of which it is a view."""
+    """Every value in the arena, in order of definition, and whose memory it is: its own, or that of what it is a view of."""
     roots: dict[Value, Value] = {value: value for value in function.inputs}
     for op in function.operations:
         if not operator(op.kind).is_view:

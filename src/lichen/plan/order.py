@@ -1,10 +1,11 @@
 """The order of execution that needs the fewest bytes at its worst step, offsets aside.
 
-The sets of steps done so far are the nodes of a graph, running one more step is an edge, and its bytes in use are the edge's cost. The
-best order is the path whose most expensive edge is cheapest: Dijkstra's algorithm with `max` for the sum. Two things keep it small:
-costs below the lower bound count as the lower bound, so the search dives while nothing is lost; and a step that is ready, costs no more than
-the path already does and leaves no more bytes alive than before is taken at once, since bringing such a step forward never makes
-another step more expensive. Where the graph still has too many sets, a beam search over the same edges takes over.
+The sets of steps done so far are the nodes of a graph, running one more step is an edge, and its bytes in use are the edge's
+cost. The best order is the path whose most expensive edge is cheapest: Dijkstra's algorithm with `max` for the sum. Two things
+keep it small: costs below the lower bound count as the lower bound, so the search dives while nothing is lost; and a step that
+is ready, costs no more than the path already does and leaves no more bytes alive than before is taken at once, since bringing
+such a step forward never makes another step more expensive. Where the graph still has too many sets, a beam search over the
+same edges takes over.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from lichen.plan.problem import Problem
 class Plan:
     """Bytes throughout. `order` names all steps; `offsets` has every buffer, `scratch` every step that asks for scratch.
 
-    `lower_bound` holds for every plan of the problem. `method` is `greedy` or `exact`; a greedy plan is best, too, when its gap is 0.
+    `lower_bound` holds for every plan of the problem. `method` is `greedy` or `exact`; a greedy plan is best, too, when its gap
+    is 0.
     """
 
     order: tuple[str, ...]

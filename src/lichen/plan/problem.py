@@ -31,9 +31,9 @@ class Buffer:
 class Step:
     """One kernel call.
 
-    `reads` names the buffer of each operand and `writes` that of each result; `accesses` has an entry for every one of them, with
-    intervals relative to the start of the buffer. `scratch` bytes belong to the step while it runs. `after` names earlier steps that
-    must come first for a reason no buffer shows, such as the order of accesses to the module's state.
+    `reads` names the buffer of each operand and `writes` that of each result; `accesses` has an entry for every one of them,
+    with intervals relative to the start of the buffer. `scratch` bytes belong to the step while it runs. `after` names earlier
+    steps that must come first for a reason no buffer shows, such as the order of accesses to the module's state.
     """
 
     name: str
@@ -57,8 +57,9 @@ class Step:
 class Problem:
     """Steps in one valid order, over buffers. Raises `ProblemError` when it contradicts itself.
 
-    Every byte of a buffer is written by at most one step, those of `inputs` by none: they are there from the start. `outputs` must
-    hold at the end. A buffer may be filled piecewise by several steps; a reader waits for the steps that write what it reads.
+    Every byte of a buffer is written by at most one step, those of `inputs` by none: they are there from the start. `outputs`
+    must hold at the end. A buffer may be filled piecewise by several steps; a reader waits for the steps that write what it
+    reads.
     """
 
     buffers: tuple[Buffer, ...]
@@ -123,7 +124,7 @@ class Problem:
         return {name: tuple(steps) for name, steps in users.items()}
 
     def _feeders(self, reader: Step, buffer: str) -> Sequence[int]:
-        """The writers of the pieces that `reader` touches; all of them if it touches none, so that it never runs before the first."""
+        """The writers of the pieces that `reader` touches; all if it touches none, so that it never runs before the first."""
         lo, hi = _hull(reader.reads_of(buffer))
         pieces = [(writer, *_hull([self.steps[writer].writes_of(buffer)])) for writer in self.writers[buffer]]
         return [writer for writer, first, last in pieces if max(lo, first) < min(hi, last)] or self.writers[buffer]
@@ -138,7 +139,7 @@ class Problem:
                 _require(name in self.buffer_index, f"{kind} {name!r} of {where} is not a buffer")
             _require(
                 sorted(intervals) == list(range(len(names))),
-                f"the accesses of {where} name {kind}s {sorted(intervals)}, but it has {len(names)}; state them all, and no others",
+                f"the accesses of {where} name {kind}s {sorted(intervals)}, but it has {len(names)}; state them all",
             )
             for i, name in enumerate(names):
                 _check_intervals(intervals[i], step.accesses.count, self.buffer(name), f"{kind} {name!r} of {where}")
