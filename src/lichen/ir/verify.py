@@ -91,6 +91,8 @@ def _is_of(value: Attribute, expected: type) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if expected is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
+    if expected is tuple:  # every operator's tuples are of integers
+        return isinstance(value, tuple) and all(_is_of(item, int) for item in value)
     return isinstance(value, expected)
 
 

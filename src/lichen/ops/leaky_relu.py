@@ -34,7 +34,8 @@ class LeakyRelu(ElementMap):
             slope = _multiplier(float(in_scale * _alpha(operation) / out_scale))
         value = stored - x.zero_point
         positive, negative = (multiply(value, m.mantissa, m.shift) for m in (identity, slope))
-        return np.clip(np.where(value >= 0, positive, negative) + result.zero_point, INT8_MIN, INT8_MAX)
+        sloped: Int64Array = np.where(value >= 0, positive, negative) + result.zero_point
+        return np.clip(sloped, INT8_MIN, INT8_MAX)
 
     def map_float(self, operation: Operation, x: Array) -> Array:
         return np.where(x > 0, x, x * _alpha(operation))

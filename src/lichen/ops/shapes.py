@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lichen.ir.accesses import Intervals
 from lichen.ir.module import Operation
 from lichen.ir.operator import require
 from lichen.ir.types import TensorType
@@ -24,3 +31,29 @@ def axis_of(operation: Operation, rank: int) -> int:
     axis = operation.int_attribute("axis")
     require(0 <= axis < rank, f"axis {axis} does not exist in a tensor of {rank} dimensions")
     return axis
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A tensor made of `rows` rows, each of which holds `sizes[k]` bytes of part `k`, in order; access by access."""
+
+    rows: int
+    sizes: tuple[int, ...]
+
+    def of_whole(self) -> Intervals:
+        """Where in the whole tensor each access falls."""
+        ends = np.cumsum(np.tile(np.array(self.sizes, np.int64), self.rows))
+        return np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1)
+
+    def of_part(self, part: int) -> Intervals:
+        """Where in one part each access falls; empty where it is another part's turn."""
+        intervals = np.zeros((self.rows, len(self.sizes), 2), np.int64)
+        starts = np.arange(self.rows, dtype=np.int64) * self.sizes[part]
+        intervals[:, part] = np.stack([starts, starts + self.sizes[part]], axis=1)
+        return intervals.reshape(-1, 2)
+
+
+def blocks(parts: Sequence[TensorType], axis: int) -> Blocks:
+    """How tensors lie in memory that are joined along `axis`."""
+    sizes = tuple(math.prod(part.shape[axis:]) * part.dtype.size for part in parts)
+    return Blocks(math.prod(parts[0].shape[:axis]), sizes)

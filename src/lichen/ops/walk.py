@@ -69,15 +69,15 @@ class Walk:
         """One access an element: the operands named in `sizes` (bytes of their elements) are read before the result is written."""
         index = np.arange(self.rows * self.inner, dtype=np.int64)
         return Accesses(
-            {operand: spans(self.offsets(operand), size) for operand, size in sizes.items()},
-            {0: spans(index, result_size)},
+            {operand: run_spans(self.offsets(operand), 1, size) for operand, size in sizes.items()},
+            {0: run_spans(index, 1, result_size)},
             atomic=True,
         )
 
 
-def spans(index: NDArray[np.int64], size: int) -> Intervals:
-    """The byte interval of each element index."""
-    return np.stack([index * size, (index + 1) * size], axis=1)
+def run_spans(starts: NDArray[np.int64], length: int, size: int) -> Intervals:
+    """The byte intervals of runs of `length` elements of `size` bytes, given the index of the first of each."""
+    return np.stack([starts * size, (starts + length) * size], axis=1)
 
 
 def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:

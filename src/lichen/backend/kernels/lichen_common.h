@@ -3,10 +3,10 @@
 #define LICHEN_COMMON_H
 
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__AVR__)
 #include <avr/pgmspace.h>
-#include <string.h>
 #define LICHEN_FLASH PROGMEM
 #else
 #define LICHEN_FLASH
@@ -28,11 +28,24 @@
 #define LICHEN_INLINE static inline
 #endif
 
-/* Part of a kernel: inlined for speed, one copy of its own where flash is dearer. */
-#if defined(__GNUC__) && (!defined(LICHEN_OPTIMIZE_SPEED) || defined(__AVR__))
-#define LICHEN_HELPER static __attribute__((noinline, unused))
+/* Parts of a kernel. A helper is inlined for speed, and one copy of its own where flash is dearer. A loop is always a function of its
+   own: so it has the registers to itself. */
+#if defined(__GNUC__)
+#define LICHEN_LOOP static __attribute__((noinline, unused))
 #else
+#define LICHEN_LOOP LICHEN_INLINE
+#endif
+#if defined(LICHEN_OPTIMIZE_SPEED) && !defined(__AVR__)
 #define LICHEN_HELPER LICHEN_INLINE
+#else
+#define LICHEN_HELPER LICHEN_LOOP
+#endif
+
+/* An innermost loop: a helper that is compiled for speed in any case, for it is short and most of the time is spent there. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE_SIZE__) && !defined(__AVR__)
+#define LICHEN_HOT LICHEN_HELPER __attribute__((optimize("O2")))
+#else
+#define LICHEN_HOT LICHEN_HELPER
 #endif
 
 /* Said before every kernel call; builds that profile or validate define it. */
@@ -74,6 +87,16 @@ LICHEN_INLINE float lichen_flash_f32(const float *p)
     return pgm_read_float(p);
 #else
     return *p;
+#endif
+}
+
+/* Copies n bytes of a table. */
+LICHEN_INLINE void lichen_flash_copy(void *to, const void *from, size_t n)
+{
+#if defined(__AVR__)
+    memcpy_P(to, from, n);
+#else
+    memcpy(to, from, n);
 #endif
 }
 

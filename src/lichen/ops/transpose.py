@@ -1,0 +1,44 @@
+"""Transposition: the axes in another order."""
+
+from __future__ import annotations
+
+from lichen.ir.accesses import Accesses
+from lichen.ir.kernel import Core, KernelCall
+from lichen.ir.module import Array, Operation
+from lichen.ir.operator import Operator, register, require
+from lichen.ops.shapes import check_copied_type
+from lichen.ops.strided_copy import StridedCopy
+from lichen.ops.walk import contiguous_strides
+
+
+@register
+class Transpose(Operator):
+    """x -> axis `permutation[i]` of x becomes axis i; any element type."""
+
+    kind = "transpose"
+    operands = (1, 1)
+    attributes = {"permutation": tuple}
+
+    def check(self, operation: Operation) -> None:
+        x, result = operation.operands[0].type, operation.results[0].type
+        check_copied_type(x, result)
+        permutation = operation.ints_attribute("permutation")
+        require(
+            sorted(permutation) == list(range(x.rank)), f"{permutation} is not a permutation of {x.rank} dimensions"
+        )
+        expected = [x.shape[axis] for axis in permutation]
+        require(list(result.shape) == expected, f"the result must be {expected}, not {list(result.shape)}")
+
+    def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
+        return (operands[0].transpose(operation.ints_attribute("permutation")).copy(),)
+
+    def accesses(self, operation: Operation) -> Accesses:
+        return _copy(operation).accesses(operation)
+
+    def lower(self, operation: Operation, core: Core) -> KernelCall:
+        return _copy(operation).call(operation)
+
+
+def _copy(operation: Operation) -> StridedCopy:
+    strides = contiguous_strides(operation.operands[0].type.shape)
+    return StridedCopy(0, tuple(strides[axis] for axis in operation.ints_attribute("permutation")))
