@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +79,19 @@ def test_a_model_gives_the_interpreter_s_bytes_on_every_board(
         assert 32 <= session.stack_used() <= 1024
 
 
+@pytest.mark.parametrize("machine", CORTEX_M, ids=lambda machine: machine.name)
+def test_a_model_gives_the_interpreter_s_bytes_on_every_machine(
+    compile_model: Callable[..., ModelFolder], machine: Machine
+) -> None:
+    """C for any core runs on each, from the smallest to the largest."""
+    module = conv_module()
+    model = compile_model("pico", module)
+    sample = random_array(module.infer.inputs[0].type)
+    with connect(model, build_firmware(model, whole(machine))) as session:
+        np.testing.assert_array_equal(session.infer([sample])[0], Interpreter(module).run([sample])[0])
+        assert session.link.counters.retries == 0, "nothing is lost on an emulated line"
+
+
 def test_closing_leaves_no_process() -> None:
     """The process is gone and reaped when `close` returns, also when the block fails; closing again does nothing."""
     machine = MACHINES["mps2-an386"]
@@ -88,6 +103,18 @@ def test_closing_leaves_no_process() -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     device.close()
+
+
+def test_a_machine_that_nobody_closes_ends_with_python() -> None:
+    """A script that forgets to close, or fails, leaves no emulator running."""
+    firmware = build_image([Source(ECHO)], whole(MACHINES["mps2-an386"]))
+    script = (
+        "from pathlib import Path; from lichen.targets.machine import MACHINES; from lichen.targets.qemu import Qemu; "
+        f"q = Qemu(MACHINES['mps2-an386'], Path({str(firmware.elf)!r})); print(q._process.pid)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60)
+    state = Path(f"/proc/{int(done.stdout)}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"  # dead, and not yet reaped by init
 
 
 def test_a_file_that_is_no_firmware_is_refused_in_qemu_s_words(tmp_path: Path) -> None:

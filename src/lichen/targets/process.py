@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -35,6 +36,7 @@ class ProcessTransport:
         except OSError as error:
             self._stderr.close()
             raise DeviceError(f"{name} cannot be started: {error}.") from None
+        weakref.finalize(self, self._process.kill)  # an emulator nobody has closed would run on after Python has ended
         assert self._process.stdin is not None and self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
 
