@@ -66,8 +66,6 @@ class DepthwiseConv2D(Operator):
         # Over a single input channel every output channel sees the same window: an ordinary convolution.
         is_convolution = source.shape[3] == 1
         kernel = "conv2d" if is_convolution else "depthwise_conv2d"
-        if not is_convolution:
-            params |= int16_params(operation, depth_multiplier=channels // source.shape[3])
         if result.dtype.is_float:
             tables = Table("weights", rows), Table("bias", bias_or_zero(operation, channels))
             return KernelCall(f"{kernel}_f32", params | clamp, (*views, *tables), rows=window.out_h)

@@ -1,4 +1,4 @@
-/* float32 depthwise convolution, NHWC: output channel o sees input channel o / depth_multiplier only. Sums taps in order of rows and
+/* float32 depthwise convolution, NHWC: output channel o sees input channel o / (out_c / in_c) only. Sums taps in order of rows and
    columns, then adds the bias; weights: [out_c][kernel_h][kernel_w]. */
 #ifndef LICHEN_DEPTHWISE_CONV2D_F32_H
 #define LICHEN_DEPTHWISE_CONV2D_F32_H
@@ -9,13 +9,13 @@ typedef struct {
     int16_t in_h, in_w, in_c;
     int16_t out_w, out_c;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
-    int16_t depth_multiplier;
     float low, high;
 } lichen_depthwise_conv2d_f32_params;
 
 LICHEN_KERNEL void lichen_depthwise_conv2d_f32(const lichen_depthwise_conv2d_f32_params *p, lichen_view_f32 in, lichen_view_f32 out,
     const float *weights, const float *bias, int row_begin, int row_end)
 {
+    const int depth_multiplier = p->out_c / p->in_c;
     for (int oy = row_begin; oy < row_end; oy++) {
         float *result = lichen_row_f32(out, oy, p->out_w * p->out_c);
         for (int ox = 0; ox < p->out_w; ox++) {
@@ -28,7 +28,7 @@ LICHEN_KERNEL void lichen_depthwise_conv2d_f32(const lichen_depthwise_conv2d_f32
                         const int ix = ox * p->stride_w - p->pad_left + kx * p->dilation_w;
                         if (iy >= 0 && iy < p->in_h && ix >= 0 && ix < p->in_w) {
                             const float *x = lichen_row_f32(in, iy, p->in_w * p->in_c) + ix * p->in_c;
-                            sum += x[oc / p->depth_multiplier] * lichen_flash_f32(w);
+                            sum += x[oc / depth_multiplier] * lichen_flash_f32(w);
                         }
                     }
                 }

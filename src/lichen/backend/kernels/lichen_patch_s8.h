@@ -1,0 +1,219 @@
+/* The part of a sliding window that lies inside the input, and its products with the weights of one or four output channels (`width`).
+
+   How this works inside: where the window lies is worked out once a pixel; each block of channels then runs one loop that has all
+   registers to itself. Weights are [kernel_h][kernel_w][unit][width], where `unit` is in_c for a convolution and 1 for a depthwise one.
+   The bias has -in_zero * (sum of the weights) folded in, so taps outside the input must count as in_zero. */
+#ifndef LICHEN_PATCH_S8_H
+#define LICHEN_PATCH_S8_H
+
+#include "lichen_view.h"
+#include "lichen_window.h"
+
+/* The params of all int8 convolutions. */
+typedef struct {
+    int16_t in_h, in_w, in_c;
+    int16_t out_w, out_c;
+    int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+    int16_t in_zero, out_zero, low, high;
+} lichen_window_s8_params;
+
+typedef struct {
+    const int8_t *data;        /* of the view */
+    int ring, row_step;        /* bytes of the view, and from one row of taps to the next */
+    int offset;                /* of the first tap inside */
+    int rows, taps, tap_step;  /* how many rows and columns of taps lie inside, and how far columns lie apart */
+    int before, inside, after; /* weights of one kernel row that are left of, inside and right of the input */
+    int above, below;          /* weights of the kernel rows above and below the input */
+} lichen_patch_s8;
+
+/* The window whose first tap is at input (y, x). */
+LICHEN_HELPER lichen_patch_s8 lichen_patch_at_s8(const lichen_window_s8_params *p, lichen_view_s8 in, int y, int x, int unit)
+{
+    const lichen_span rows = lichen_taps_inside(y, p->dilation_h, p->kernel_h, p->in_h);
+    const lichen_span columns = lichen_taps_inside(x, p->dilation_w, p->kernel_w, p->in_w);
+    const int row = y + rows.begin * p->dilation_h, length = p->in_w * p->in_c;
+    lichen_patch_s8 patch;
+    patch.data = in.data;
+    patch.ring = in.rows * length;
+    patch.row_step = p->dilation_h * length;
+    patch.offset = (row < in.rows ? row : row % in.rows) * length + (x + columns.begin * p->dilation_w) * p->in_c;
+    patch.rows = rows.end - rows.begin;
+    patch.taps = columns.end - columns.begin;
+    patch.tap_step = p->dilation_w * p->in_c;
+    patch.before = columns.begin * unit;
+    patch.inside = patch.taps * unit;
+    patch.after = (p->kernel_w - columns.end) * unit;
+    patch.above = rows.begin * p->kernel_w * unit;
+    patch.below = (p->kernel_h - rows.end) * p->kernel_w * unit;
+    return patch;
+}
+
+/* From one row of taps to the next. */
+LICHEN_INLINE int lichen_patch_next_row_s8(const lichen_patch_s8 *patch, int offset)
+{
+    offset += patch->row_step;
+    return offset < patch->ring ? offset : offset - patch->ring;
+}
+
+/* Sums are only ever indexed by constants, so that they live in registers. A product of two int8 fits the 16-bit int of small cores. */
+LICHEN_INLINE void lichen_patch_load_s8(int32_t *sum, const int32_t *acc, int width)
+{
+    sum[0] = acc[0];
+    if (width == 4) {
+        sum[1] = acc[1];
+        sum[2] = acc[2];
+        sum[3] = acc[3];
+    }
+}
+
+/* sum[b] += w[b]. */
+LICHEN_INLINE void lichen_patch_add_s8(int32_t *sum, const int8_t *w, int width)
+{
+    sum[0] += lichen_flash_s8(w);
+    if (width == 4) {
+        sum[1] += lichen_flash_s8(w + 1);
+        sum[2] += lichen_flash_s8(w + 2);
+        sum[3] += lichen_flash_s8(w + 3);
+    }
+}
+
+/* sum[b] += x[b * apart] * w[b]. */
+LICHEN_INLINE void lichen_patch_mac_s8(int32_t *sum, const int8_t *x, int apart, const int8_t *w, int width)
+{
+    sum[0] += x[0] * lichen_flash_s8(w);
+    if (width == 4) {
+        sum[1] += x[apart] * lichen_flash_s8(w + 1);
+        sum[2] += x[2 * apart] * lichen_flash_s8(w + 2);
+        sum[3] += x[3 * apart] * lichen_flash_s8(w + 3);
+    }
+}
+
+/* acc[b] += in_zero * sum of the weights outside the input. */
+LICHEN_INLINE void lichen_patch_padding_s8(const lichen_patch_s8 *patch, const int8_t *w, int in_zero, int32_t *acc, int width)
+{
+    int32_t sum[4] = {0, 0, 0, 0};
+    int n = patch->above + (patch->rows > 0 ? patch->before : patch->below);
+    for (int row = patch->rows;; row--) {
+        for (; n > 0; n--, w += width) {
+            lichen_patch_add_s8(sum, w, width);
+        }
+        if (row == 0) {
+            break;
+        }
+        w += patch->inside * width;
+        n = patch->after + (row > 1 ? patch->before : patch->below);
+    }
+    acc[0] += in_zero * sum[0];
+    if (width == 4) {
+        acc[1] += in_zero * sum[1];
+        acc[2] += in_zero * sum[2];
+        acc[3] += in_zero * sum[3];
+    }
+}
+
+/* acc[b] += sum of x[i] * w[i][b] over `rows` runs of `run` inputs, from `offset` on. Unrolled where a loop's own instructions weigh as
+   much as its products. */
+LICHEN_INLINE void lichen_patch_runs_s8(const lichen_patch_s8 *patch, int offset, int run, const int8_t *w, int32_t *acc, int width)
+{
+    const int w_step = (patch->before + patch->inside + patch->after - run) * width;
+    int32_t sum[4];
+    lichen_patch_load_s8(sum, acc, width);
+    for (int row = patch->rows; row > 0; row--) {
+        const int8_t *x = patch->data + offset, *const end = x + run;
+#if !defined(__AVR__)
+        for (const int8_t *const fours = x + (run & ~3); x < fours; x += 4, w += 4 * width) {
+            lichen_patch_mac_s8(sum, x, 0, w, width);
+            lichen_patch_mac_s8(sum, x + 1, 0, w + width, width);
+            lichen_patch_mac_s8(sum, x + 2, 0, w + 2 * width, width);
+            lichen_patch_mac_s8(sum, x + 3, 0, w + 3 * width, width);
+        }
+#endif
+        for (; x < end; x++, w += width) {
+            lichen_patch_mac_s8(sum, x, 0, w, width);
+        }
+        w += w_step;
+        offset = lichen_patch_next_row_s8(patch, offset);
+    }
+    lichen_patch_load_s8(acc, sum, width);
+}
+
+/* acc[b] += products of a depthwise convolution, whose channel `b` is the input's channel `c + b`. Unrolled for the usual three taps. */
+LICHEN_INLINE void lichen_patch_depthwise_s8(const lichen_patch_s8 *patch, const int8_t *w, int c, int32_t *acc, int width)
+{
+    const int step = patch->tap_step;
+    int32_t sum[4];
+    int offset = patch->offset + c;
+    lichen_patch_load_s8(sum, acc, width);
+    w += (patch->above + patch->before) * width;
+    for (int row = patch->rows; row > 0; row--) {
+        const int8_t *x = patch->data + offset;
+        int n = patch->taps;
+#if !defined(__AVR__)
+        for (; n >= 3; n -= 3, x += 3 * step, w += 3 * width) {
+            lichen_patch_mac_s8(sum, x, 1, w, width);
+            lichen_patch_mac_s8(sum, x + step, 1, w + width, width);
+            lichen_patch_mac_s8(sum, x + 2 * step, 1, w + 2 * width, width);
+        }
+#endif
+        for (; n > 0; n--, x += step, w += width) {
+            lichen_patch_mac_s8(sum, x, 1, w, width);
+        }
+        w += (patch->before + patch->after) * width;
+        offset = lichen_patch_next_row_s8(patch, offset);
+    }
+    lichen_patch_load_s8(acc, sum, width);
+}
+
+LICHEN_INLINE int lichen_patch_has_padding_s8(const lichen_patch_s8 *patch)
+{
+    return patch->above + patch->below + patch->before + patch->after > 0;
+}
+
+/* One loop each for one channel and for four. */
+LICHEN_LOOP void lichen_patch_padding1_s8(const lichen_patch_s8 *patch, const int8_t *w, int in_zero, int32_t *acc)
+{
+    lichen_patch_padding_s8(patch, w, in_zero, acc, 1);
+}
+
+LICHEN_LOOP void lichen_patch_padding4_s8(const lichen_patch_s8 *patch, const int8_t *w, int in_zero, int32_t *acc)
+{
+    lichen_patch_padding_s8(patch, w, in_zero, acc, 4);
+}
+
+LICHEN_HOT void lichen_patch_runs1_s8(const lichen_patch_s8 *patch, int offset, int run, const int8_t *w, int32_t *acc)
+{
+    lichen_patch_runs_s8(patch, offset, run, w, acc, 1);
+}
+
+LICHEN_HOT void lichen_patch_runs4_s8(const lichen_patch_s8 *patch, int offset, int run, const int8_t *w, int32_t *acc)
+{
+    lichen_patch_runs_s8(patch, offset, run, w, acc, 4);
+}
+
+/* acc[b] += products of a convolution: all `unit` channels of the taps inside. */
+LICHEN_INLINE void lichen_patch_dot_s8(const lichen_patch_s8 *patch, const int8_t *w, int unit, int32_t *acc, int width)
+{
+    /* Without dilation a row of taps is one run. */
+    const int run = patch->tap_step == unit ? patch->inside : unit;
+    int offset = patch->offset;
+    w += (patch->above + patch->before) * width;
+    for (int left = patch->inside; left > 0; left -= run, offset += patch->tap_step, w += run * width) {
+        if (width == 4) {
+            lichen_patch_runs4_s8(patch, offset, run, w, acc);
+        } else {
+            lichen_patch_runs1_s8(patch, offset, run, w, acc);
+        }
+    }
+}
+
+LICHEN_HOT void lichen_patch_depthwise1_s8(const lichen_patch_s8 *patch, const int8_t *w, int c, int32_t *acc)
+{
+    lichen_patch_depthwise_s8(patch, w, c, acc, 1);
+}
+
+LICHEN_HOT void lichen_patch_depthwise4_s8(const lichen_patch_s8 *patch, const int8_t *w, int c, int32_t *acc)
+{
+    lichen_patch_depthwise_s8(patch, w, c, acc, 4);
+}
+
+#endif
