@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Array, Operation
 from lichen.ir.operator import register
-from lichen.ops.binary import Binary, clamped, float_limits
+from lichen.ops.binary import Binary, evaluate_float, float_limits
 from lichen.ops.scaled_sum import ScaledSum
 
 
@@ -20,7 +22,7 @@ class Add(Binary):
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
         if operation.results[0].type.dtype.is_float:
-            return clamped(operation, operands[0] + operands[1])
+            return evaluate_float(operation, np.add, operands)
         return ScaledSum.of(operation, 1).evaluate(operation, *operands)
 
     def lower(self, operation: Operation, core: Core) -> KernelCall:

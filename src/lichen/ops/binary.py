@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
@@ -76,9 +77,12 @@ def float_limits(operation: Operation) -> dict[str, int | float]:
     return {"low": low, "high": high}
 
 
-def clamped(operation: Operation, values: Array) -> tuple[Array]:
-    """The float32 result after the fused activation."""
-    return (clamp_float(values, operation.str_attribute("activation")),)
+def evaluate_float(
+    operation: Operation, function: Callable[[Array, Array], Array], operands: tuple[Array, ...]
+) -> tuple[Array]:
+    """`function` of the operands in float32, after the fused activation. Overflow gives infinity, as on the chip."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (clamp_float(function(*operands), operation.str_attribute("activation")),)
 
 
 def widened(operation: Operation, operands: tuple[Array, ...]) -> tuple[Array, Array]:

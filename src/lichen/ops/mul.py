@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Array, Operation
 from lichen.ir.operator import register, require
-from lichen.ops.binary import Binary, clamped, float_limits, widened
+from lichen.ops.binary import Binary, evaluate_float, float_limits, widened
 from lichen.ops.fixed_point import Multiplier, activation_range, multiply, quantize_multiplier, to_int8
 
 _MOST_SHIFT = 13  # twice a product of two 9-bit numbers, shifted so far, still fits 32 bits
@@ -25,7 +27,7 @@ class Mul(Binary):
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
         if operation.results[0].type.dtype.is_float:
-            return clamped(operation, operands[0] * operands[1])
+            return evaluate_float(operation, np.multiply, operands)
         a, b = widened(operation, operands)
         result, multiplier = operation.results[0].type, _multiplier(operation)
         low, high = activation_range(operation.str_attribute("activation"), result)

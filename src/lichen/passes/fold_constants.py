@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lichen.ir.module import Constant, Function, Module, Namer, Operation, Value, constant
 from lichen.ir.operator import operator
 
@@ -10,14 +12,13 @@ LARGEST = 1 << 16
 
 
 def fold_constants(module: Module) -> bool:
-    """Operations on constants alone become constants, unless the result is larger than its operands and than `LARGEST`."""
+    """Operations on constants alone become constants, unless a result is larger than `LARGEST`, not finite, or an output."""
     changed = False
     namer = Namer(c.name for c in module.constants())
     for function in module.functions.values():
         for op in list(function.operations):
             if _foldable(function, op):
-                _fold(function, op, namer)
-                changed = True
+                changed |= _fold(function, op, namer)
     return changed
 
 
@@ -30,9 +31,13 @@ def _foldable(function: Function, op: Operation) -> bool:
     )
 
 
-def _fold(function: Function, op: Operation, namer: Namer) -> None:
+def _fold(function: Function, op: Operation, namer: Namer) -> bool:
     operands = [v.data for v in op.operands if isinstance(v, Constant)]
-    for result, data in zip(op.results, operator(op.kind).evaluate(op, *operands), strict=True):
+    results = operator(op.kind).evaluate(op, *operands)
+    if not all(np.isfinite(data).all() for data in results):
+        return False
+    for result, data in zip(op.results, results, strict=True):
         folded: Value = constant(namer(result.name), data, result.type)
         function.replace_uses(result, folded)
     function.operations.remove(op)
+    return True

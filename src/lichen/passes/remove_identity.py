@@ -37,7 +37,7 @@ def _is_identity(op: Operation) -> bool:
         return True  # same shape, so there is nothing before and nothing after
     if op.kind == "strided_slice":
         return all(stride == 1 for stride in op.ints_attribute("strides"))
-    return op.kind == "concat" and len(op.operands) == 1
+    return op.kind in ("concat", "split") and len(op.operands) == 1
 
 
 def _moves_nothing(op: Operation) -> bool:
