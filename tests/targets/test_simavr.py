@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import lichen
+from graphs import conv_module, random_array
 from lichen.device import Operation, Session
+from lichen.device.connect import connect
 from lichen.device.frame import Frame, FrameReader, encode
 from lichen.errors import DeviceError, MissingToolError
+from lichen.ir.interpret import Interpreter
 from lichen.targets.board import load_board
-from lichen.targets.build import Mark, Source, build_image
+from lichen.targets.build import Mark, Source, build_firmware, build_image
+from lichen.targets.folder import ModelFolder
 from lichen.targets.simavr import Count, Simavr
 
 TOY = Path(__file__).parents[1] / "device/toy"
@@ -23,10 +27,11 @@ SOURCE = Path(lichen.__file__).parent
 X = np.arange(600).astype(np.uint8)
 K = np.array([3, 5, 7], np.uint8)
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("CI") and not (shutil.which("avr-gcc") and Path("/usr/include/simavr/sim_avr.h").exists()),
-    reason="gcc-avr or libsimavr-dev is not installed",
-)
+
+@pytest.fixture(autouse=True)
+def tools(needs: Callable[..., None]) -> None:
+    """All tests here build for an AVR, and the runner for the host."""
+    needs("cc", "avr-gcc", "simavr")
 
 
 def firmware(mark: Mark = Mark.NONE, extra: str = "") -> Path:
@@ -95,6 +100,21 @@ def test_operators_add_up() -> None:
     total, ops = first_inference(firmware(Mark.PROFILE))
     assert 0.9 * total.cycles < sum(op.cycles for op in ops) < total.cycles
     assert all(600 * 4 < op.cycles < 600 * 40 for op in ops)
+
+
+def test_generated_model_is_the_interpreters(compile_model: Callable[..., ModelFolder]) -> None:
+    """A compiled convolution gives on the AVR the bytes of the interpreter, and its one kernel call is the profile."""
+    model = compile_model("uno")
+    interpreter = Interpreter(conv_module())
+    with connect(model, build_firmware(model, load_board("uno"))) as session:
+        for seed in range(8):
+            x = random_array(interpreter.function.inputs[0].type, seed)
+            np.testing.assert_array_equal(session.infer([x])[0], interpreter.run([x])[0])
+    simavr = Simavr(build_firmware(model, load_board("uno"), Mark.PROFILE).elf)
+    with Session(simavr, model.manifest) as session:
+        session.infer([x])
+    (op,) = simavr.first_inference.ops
+    assert 0.9 * simavr.first_inference.cycles < op.cycles < simavr.first_inference.cycles
 
 
 def test_no_inference_yet() -> None:

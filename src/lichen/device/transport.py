@@ -27,11 +27,11 @@ class SerialTransport:
 
     def __init__(self, port: str, baud: int = 115200) -> None:
         try:
-            self._serial = serial.Serial(port, baud, timeout=0, write_timeout=10)
+            self._serial = serial.Serial(port, baud, timeout=0, write_timeout=10, exclusive=True)
             self._serial.reset_input_buffer()
         except (serial.SerialException, OSError, ValueError) as error:
             raise DeviceError(
-                f"The serial port {port} cannot be opened ({error}): is the board connected, may you use the port?"
+                f"The serial port {port} cannot be opened ({error}): is the board connected, the port not in use, and may you use it?"
             ) from None
 
     def read(self, timeout: float) -> bytes:
