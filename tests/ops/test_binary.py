@@ -7,48 +7,16 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from element_strategies import binary_modules
 from lichen.errors import VerifyError
-from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ops.fixed_point import ACTIVATIONS
 from native_check import assert_native_equals_interpreter
-from ops_oracle import Micro, bytes_of, f32, fixed, i8, one_op, run
+from ops_oracle import Micro, bytes_of, f32, i8, one_op, run
 
 KINDS = ["add", "sub", "mul"]
 FUSED = {"none": "NONE", "relu": "RELU", "relu6": "RELU6", "relu_n1_to_1": "RELU_N1_TO_1"}
-BROADCASTS = [
-    ((1, 3, 4), (1, 3, 4)),
-    ((1, 3, 4), (4,)),
-    ((1, 3, 4), ()),
-    ((1, 3, 1), (1, 1, 4)),
-    ((5,), (2, 3, 5)),
-    ((2, 1, 3, 1, 2), (4, 1, 5, 1)),
-    ((), ()),
-    ((2, 1, 3), (2, 4, 1)),
-]
 PAIRS = np.mgrid[-128:128, -128:128].astype(np.int8).reshape(2, 1, -1)
-
-
-@st.composite
-def binary_modules(draw: st.DrawFn, kind: str) -> Module:
-    """One operation with any broadcast, quantisation, activation and place of a constant, or float32."""
-    a_shape, b_shape = draw(st.sampled_from(BROADCASTS))
-    shape = np.broadcast_shapes(a_shape, b_shape)
-    activation = draw(st.sampled_from(sorted(ACTIVATIONS)))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    constant_at = draw(st.sampled_from([None, 0, 1]))
-    if draw(st.integers(0, 3)) == 0:
-        types = [f32(*a_shape), f32(*b_shape), f32(*shape)]
-        data = [rng.normal(size=s).astype(np.float32) for s in (a_shape, b_shape)]
-    else:
-        scale, zero = st.floats(-7, 2).map(lambda e: 10.0**e), st.integers(-128, 127)
-        finest = 4e-3 if kind == "mul" else 1e-3
-        result_scale = draw(st.floats(-3, 4).map(lambda e: 10.0**e).filter(lambda s: s > finest))
-        types = [i8(*s, scale=draw(scale), zero=draw(zero)) for s in (a_shape, b_shape)]
-        types.append(i8(*shape, scale=result_scale, zero=draw(zero)))
-        data = [bytes_of(t, rng) for t in types[:2]]
-    operands = [fixed(data[i], types[i]) if i == constant_at else types[i] for i in (0, 1)]
-    return one_op(kind, operands, types[2:], {"activation": activation})
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,10 +9,18 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from element_strategies import (
+    INTEGER_PAIRS,
+    RESULTS,
+    dequantize_modules,
+    element_map_modules,
+    quantised,
+    quantize_modules,
+)
 from lichen.errors import VerifyError
-from lichen.ir.module import Array, Module
+from lichen.ir.module import Array
 from lichen.ir.operator import operator
-from lichen.ir.types import DType, Quantisation, TensorType
+from lichen.ir.types import DType, TensorType
 from native_check import assert_native_equals_interpreter
 from ops_oracle import Micro, bytes_of, every_byte, f32, i8, one_op, run
 
@@ -24,24 +32,7 @@ FLOAT_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "logistic": lambda x: 1 / (1 + np.exp(-x)),
     "tanh": np.tanh,
 }
-RESULTS = {"logistic": (1 / 256, -128), "tanh": (1 / 128, 0)}
 ATTRIBUTES = {"leaky_relu": {"alpha": 0.25}}
-
-scales = st.floats(-5, 2).map(lambda e: 10.0**e)
-zeros = st.integers(-128, 127)
-
-
-@st.composite
-def element_map_modules(draw: st.DrawFn, kind: str) -> Module:
-    """One operation of 256 elements, int8 with any legal quantisation or float32."""
-    attributes = {"alpha": draw(st.floats(-2, 2, width=32))} if kind == "leaky_relu" else {}
-    if draw(st.integers(0, 3)) == 0:
-        return one_op(kind, [f32(2, 5)], [f32(2, 5)], attributes)
-    scale, zero = draw(scales), draw(zeros)
-    ratio = draw(st.floats(0.01, 100).filter(lambda r: kind != "hard_swish" or r > 0.01))
-    result_scale, result_zero = RESULTS.get(kind, (scale * ratio, draw(zeros)))
-    result = i8(1, 256, scale=result_scale, zero=result_zero)
-    return one_op(kind, [i8(1, 256, scale=scale, zero=zero)], [result], attributes)
 
 
 @pytest.mark.parametrize("kind", sorted(FLOAT_FUNCTIONS))
@@ -79,7 +70,7 @@ def test_native_code_equals_the_interpreter(data: st.DataObject) -> None:
     modules = [data.draw(element_map_modules(kind)) for kind in sorted(FLOAT_FUNCTIONS) for _ in range(2)]
     modules += [one_op(kind, [f32(9)], [f32(9)], ATTRIBUTES.get(kind)) for kind in sorted(FLOAT_FUNCTIONS)]
     modules += [data.draw(quantize_modules()) for _ in range(6)]
-    modules.append(one_op("dequantize", [i8(3, 7, scale=data.draw(scales), zero=data.draw(zeros))], [f32(3, 7)]))
+    modules.append(data.draw(dequantize_modules()))
     assert_native_equals_interpreter(modules, samples=2)
 
 
@@ -134,31 +125,6 @@ def test_alpha_must_be_a_number_of_float32() -> None:
 
 
 # --- quantize, dequantize
-
-
-def quantised(dtype: DType, scale: float, zero: int, *shape: int) -> TensorType:
-    return TensorType(shape, dtype, Quantisation.per_tensor(float(np.float32(scale)), zero))
-
-
-INTEGER_PAIRS = [
-    (DType.INT8, DType.INT8),
-    (DType.UINT8, DType.INT8),
-    (DType.INT8, DType.UINT8),
-    (DType.INT16, DType.INT8),
-]
-
-
-@st.composite
-def quantize_modules(draw: st.DrawFn) -> Module:
-    """Any pair of types that can be quantised."""
-    pair = draw(st.sampled_from([*INTEGER_PAIRS, None]))
-    scale = draw(scales)
-    if pair is None:
-        return one_op("quantize", [f32(4, 9)], [i8(4, 9, scale=scale, zero=draw(zeros))])
-    source, target = pair
-    x = quantised(source, scale, draw(st.integers(*source.range)), 4, 64)
-    ratio = draw(st.floats(0.01, 100))
-    return one_op("quantize", [x], [quantised(target, scale * ratio, draw(st.integers(*target.range)), 4, 64)])
 
 
 @pytest.mark.parametrize("pair", INTEGER_PAIRS)

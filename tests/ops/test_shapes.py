@@ -9,61 +9,16 @@ from hypothesis import strategies as st
 
 from lichen.errors import VerifyError
 from lichen.ir.interpret import Interpreter
-from lichen.ir.module import Function, Module, Operation, State, Value
+from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ir.parse import parse_module
 from lichen.ir.print import print_module
 from lichen.ir.types import DType, TensorType
 from lichen.ir.verify import verify
 from native_check import assert_native_equals_interpreter
-from ops_oracle import bytes_of, f32, fixed, i8, one_op, run
+from ops_oracle import f32, fixed, i8, one_op, run
+from shape_strategies import delay, filled, joins, slices, transposes
 from tflite_builder import Graph, build, tflm_run
-
-dtypes = st.sampled_from([DType.INT8, DType.UINT8, DType.INT16, DType.INT32, DType.INT64, DType.FLOAT32])
-shapes = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
-
-
-def filled(type_: TensorType, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=type_.shape).astype(np.float32) if type_.dtype.is_float else bytes_of(type_, rng)
-
-
-@st.composite
-def transposes(draw: st.DrawFn) -> Module:
-    """Any permutation of up to six axes."""
-    shape = draw(st.lists(st.integers(1, 3), min_size=0, max_size=6).map(tuple))
-    permutation = tuple(draw(st.permutations(range(len(shape)))))
-    x = TensorType(shape, draw(dtypes))
-    return one_op("transpose", [x], [x.with_shape(*(shape[a] for a in permutation))], {"permutation": permutation})
-
-
-@st.composite
-def slices(draw: st.DrawFn) -> Module:
-    """Any non-empty slice, backwards too, of an input or a constant."""
-    x = TensorType(draw(shapes), draw(dtypes))
-    bounds, extents = [], []
-    for extent in x.shape:
-        begin, stride = draw(st.integers(0, extent - 1)), draw(st.sampled_from([1, 2, 3, -1, -2]))
-        end = draw(st.integers(begin + 1, extent) if stride > 0 else st.integers(-1, begin - 1))
-        bounds.append((begin, end, stride))
-        extents.append(len(range(begin, end, stride)))
-    begin, end, strides = zip(*bounds, strict=True)
-    source = fixed(filled(x), x) if draw(st.booleans()) else x
-    return one_op("strided_slice", [source], [x.with_shape(*extents)], {"begin": begin, "end": end, "strides": strides})
-
-
-@st.composite
-def joins(draw: st.DrawFn, kind: str) -> Module:
-    """A concatenation (some of whose operands may be constant) or a split."""
-    shape, dtype = draw(shapes), draw(dtypes)
-    axis = draw(st.integers(0, len(shape) - 1))
-    lengths = draw(st.lists(st.integers(1, 3), min_size=1, max_size=10))
-    parts = [TensorType((*shape[:axis], n, *shape[axis + 1 :]), dtype) for n in lengths]
-    whole = TensorType((*shape[:axis], sum(lengths), *shape[axis + 1 :]), dtype)
-    if kind == "split":
-        return one_op("split", [whole], parts, {"axis": axis})
-    operands = [fixed(filled(t, i), t, f"k{i}") if draw(st.booleans()) else t for i, t in enumerate(parts)]
-    return one_op("concat", operands, [whole], {"axis": axis})
 
 
 @settings(max_examples=3, deadline=None, phases=[Phase.generate])
@@ -167,20 +122,9 @@ def test_type_rules() -> None:
             one_op(kind, operands, results, attributes)
 
 
-def counter(type_: TensorType) -> Module:
-    """A model that returns what it was given the call before, and keeps the input for the next."""
-    initial = np.arange(type_.elements).reshape(type_.shape).astype(type_.dtype.numpy)
-    state, x = State("memory", type_, initial), Value("x", type_)
-    old = Value("old", type_)
-    operations = [Operation("read_state", [state], [old]), Operation("write_state", [state, x], [])]
-    module = Module("delay", {"infer": Function("infer", [x], operations, [old])})
-    verify(module)
-    return module
-
-
 def test_state_runs_on_from_call_to_call() -> None:
     """The first call gives the initial value, each later one the input of the call before; `reset` starts over."""
-    interpreter = Interpreter(counter(f32(2)))
+    interpreter = Interpreter(delay(f32(2)))
     first, second = np.array([5, 6], np.float32), np.array([7, 8], np.float32)
     assert interpreter.run([first])[0].tolist() == [0, 1]
     assert interpreter.run([second])[0].tolist() == [5, 6]
@@ -190,22 +134,22 @@ def test_state_runs_on_from_call_to_call() -> None:
 
 def test_state_in_native_code() -> None:
     """Read and write of every element type, and of a constant value, over several calls."""
-    modules = [counter(TensorType((3,), dtype)) for dtype in (DType.INT8, DType.INT32, DType.FLOAT32, DType.INT64)]
-    write_constant = counter(i8(3))
+    modules = [delay(TensorType((3,), dtype)) for dtype in (DType.INT8, DType.INT32, DType.FLOAT32, DType.INT64)]
+    write_constant = delay(i8(3))
     write_constant.infer.operations[1].operands[1] = fixed(np.array([9, 8, 7], np.int8), i8(3))
     assert_native_equals_interpreter([*modules, write_constant], samples=3)
 
 
 def test_state_survives_the_text_form() -> None:
     """Printed and parsed back, the module is the same text."""
-    text = print_module(counter(i8(2)))
+    text = print_module(delay(i8(2)))
     assert print_module(parse_module(text)) == text
 
 
 def test_state_type_rules() -> None:
     """Types must agree, and the value written is not state itself."""
     for change in ("type", "self", "not state"):
-        module = counter(i8(3))
+        module = delay(i8(3))
         read, write = module.infer.operations
         if change == "type":
             module.infer.inputs[0].type = f32(3)
