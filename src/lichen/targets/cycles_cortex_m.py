@@ -193,7 +193,9 @@ class _Instruction:
             return 2
         if self.name in _FPU_MEMORY:
             return 2 if _is_double(raw.operands[0].reg, arm) else 1
-        if self.name in ("tbb", "tbh") or self.name.startswith(("ldr", "str")):
+        if self.name in ("tbb", "tbh"):
+            return 2  # one of them is the addition to the program counter
+        if self.name.startswith(("ldr", "str")):
             return 1
         return 1 if self.name == "vmov" and len(raw.operands) > 2 else 0
 
