@@ -53,7 +53,7 @@ bench: setup ## the README's figures: RAM, flash and instructions of the referen
 	$(BIN)/python benchmarks/figures.py
 
 prove: setup ## all real inputs through interpreter, native C and the emulated Cortex-M4, against tflite-micro (slow)
-	$(BIN)/python benchmarks/same_bytes.py
+	$(BIN)/python -m pytest tests/test_same_bytes.py -m 'slow or not slow'
 
 clean: ## remove the virtual environment and what tests and tools leave behind
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build
