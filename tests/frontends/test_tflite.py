@@ -182,6 +182,12 @@ def computed_start() -> bytes:
     return build(graph.returns(graph.op("RELU", [graph.input((1, 4), "int8", *Q)], (1, 4), "int8", *Q)), start)
 
 
+def handle_of_floats() -> bytes:
+    graph = Graph()
+    handle = graph.op("VAR_HANDLE", [], (), "float32", options={"SharedName": "v"}, name="grip")
+    return build(graph.returns(graph.op("READ_VARIABLE", [handle], (1, 4), "int8", *Q)))
+
+
 def late_start() -> bytes:
     graph, start = Graph(), Graph("start")
     handle = graph.op("VAR_HANDLE", [], (), "resource", options={"SharedName": "v"})
@@ -211,6 +217,7 @@ def late_start() -> bytes:
         (operator_variable, "'memory' is a variable"),
         (computed_shape, r"\(RESHAPE\).*dimensions are computed"),
         (newer_version, "version 99"),
+        (one_input("TRANSPOSE", {}, lambda g: [g.constant(np.array([0, 1], np.int64))]), "permutation are of type i64"),
         (second_graph, "subgraph 1"),
         (computed_start, r"operator 0 \(RELU\) of subgraph 1"),
         (late_start, "after their first use"),
@@ -305,6 +312,7 @@ def nothing_computed(graph: Graph, x: Tensor, y: Tensor) -> None:
         (edited("RELU", change(zero_point=[1, 2])), "1 scales and 2 zero points"),
         (edited("RELU", change(scale=[0.1] * 3, zero_point=[0] * 3, axis=1)), "'x'.*3 scales"),
         (edited("RELU", change(data=np.zeros(4, np.int8))), "'x' has more than one source"),
+        (handle_of_floats, "'grip' cannot hold"),
         (with_bias(0.4), "scale of its bias"),
         (with_bias(0.05, 3), "zero point of its bias"),
         (one_input("TRANSPOSE", {}, ints([0, 0])), "not a permutation"),

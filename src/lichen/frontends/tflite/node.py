@@ -56,9 +56,10 @@ class Node:
         return value.data
 
     def integers(self, index: int, role: str) -> tuple[int, ...]:
-        """A constant input of integers, flattened."""
-        if self.operand(index).type.dtype not in (DType.INT32, DType.INT64):
-            self.contradiction(f"its {role} are not integers")
+        """A constant input of int32, flattened. TensorFlow Lite Micro takes int64 nowhere, and misreads it here and there."""
+        dtype = self.operand(index).type.dtype
+        if dtype is not DType.INT32:
+            self.unsupported(f"its {role} are of type {dtype.value}; only i32 is supported")
         return tuple(int(v) for v in self.constant(index, role).ravel())
 
     def axis(self, axis: int, rank: int) -> int:

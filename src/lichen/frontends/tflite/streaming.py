@@ -8,7 +8,7 @@ from lichen.frontends.tflite.rules import rule
 
 @rule("VAR_HANDLE", "VarHandleOptions", inputs=(0, 0))
 def _var_handle(node: Node) -> None:
-    node.graph.variables.define_handle(node.record, node.record.outputs[0])
+    node.graph.variables.define_handle(node.record, node.graph.tensor(node.record.outputs[0]))
 
 
 @rule("READ_VARIABLE", "ReadVariableOptions")

@@ -8,10 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from lichen.errors import InputError, UnsupportedError
-from lichen.frontends.tflite.schema import OperatorRecord, SubgraphRecord, printable
+from lichen.frontends.tflite.schema import OperatorRecord, SubgraphRecord, TensorRecord, printable
 from lichen.frontends.tflite.tensors import import_constant, tensor_type
 from lichen.ir.module import Array, Namer, State
 from lichen.ir.types import TensorType
+
+HANDLE_TYPES = ("RESOURCE", "INT32")
 
 
 class Variables:
@@ -25,9 +27,9 @@ class Variables:
         self._states: dict[str, State] = {}
         self._called = {0}
 
-    def define_handle(self, operator: OperatorRecord, tensor: int) -> None:
+    def define_handle(self, operator: OperatorRecord, tensor: TensorRecord) -> None:
         """VAR_HANDLE in the main graph."""
-        self._handles[tensor] = self._variable(operator)
+        self._handles[tensor.index] = self._variable(operator, tensor)
 
     def state(self, tensor: int, type_: TensorType, where: str) -> State:
         """The state behind a handle, which `where` reads or assigns as a tensor of `type_`."""
@@ -56,7 +58,8 @@ class Variables:
         for operator in subgraph.operators:
             place = f"{operator.title} of subgraph {index}"
             if operator.builtin == "VAR_HANDLE" and len(operator.outputs) == 1:
-                handles[operator.outputs[0]] = self._variable(operator)
+                tensor = subgraph.tensors[operator.outputs[0]]
+                handles[tensor.index] = self._variable(operator, tensor)
             elif operator.builtin == "ASSIGN_VARIABLE" and len(operator.inputs) == 2:
                 variable, tensor = handles.get(operator.inputs[0]), subgraph.tensors[operator.inputs[1]]
                 if variable is None or tensor.data is None:
@@ -73,7 +76,9 @@ class Variables:
                     f"subgraph {index} is not the initialisation of variables; only one graph is supported"
                 )
 
-    def _variable(self, operator: OperatorRecord) -> str:
+    def _variable(self, operator: OperatorRecord, handle: TensorRecord) -> str:
+        if handle.type not in HANDLE_TYPES or any(size != 1 for size in handle.shape):
+            raise InputError(f"{operator.title}: tensor '{handle.name}' cannot hold the handle of a variable")
         options = operator.options
         name, container = ("", "") if options is None else (options.text("shared_name"), options.text("container"))
         if self._containers.setdefault(name, container) != container:
