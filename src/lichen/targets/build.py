@@ -22,7 +22,7 @@ from lichen.targets.folder import ModelFolder
 from lichen.targets.linker import LINKERS
 from lichen.targets.machine import machine_of
 from lichen.targets.size import ImageSize, measure
-from lichen.targets.toolchain import C_FLAGS, BuildError, Compiler, find_compiler, first_error
+from lichen.targets.toolchain import C_FLAGS, BuildError, Compiler, find_compiler
 
 _FIRMWARE = Path(__file__).parent / "firmware"
 _RUNTIME = Path(__file__).parents[1] / "backend" / "runtime"
@@ -99,13 +99,8 @@ def build_image(
     sources = [*sources, *(Source(_FIRMWARE / name) for name in machine.sources)]
     folders = [*include, _FIRMWARE]
     prefix = model.weights_prefix if model else "\0"  # no name begins so
-    flags = [
-        *C_FLAGS,
-        *processor.flags,
-        *machine.flags,
-        *(f"-D{key}={value}" for key, value in machine.defines.items()),
-    ]
-    flags.append(f"-DF_CPU={board.clock_hz}UL")
+    defines = {"F_CPU": f"{board.clock_hz}UL", **machine.defines}
+    flags = [*C_FLAGS, *processor.flags, *machine.flags, *(f"-D{key}={value}" for key, value in defines.items())]
     linker = LINKERS[processor.compiler]
 
     def build(folder: Path) -> None:
@@ -117,8 +112,9 @@ def build_image(
         if linker.overflowed(result.stderr):
             compiler.require([*link, *linker.regions(machine, linker.most_flash, linker.most_ram)], folder)
             raise too_large(measure(folder / _ELF, prefix), board, linker.least_stack, model)
-        if result.returncode != 0:
-            raise BuildError(f"linking for {board.name} failed: {first_error(result.stderr)}")
+        compiler.check(result)
+        for name in objects:
+            (folder / name).unlink()
 
     inputs: list[str | bytes] = [compiler.version, *flags, *linker.flags, repr((machine, board.flash, board.ram))]
     for source in sources:
@@ -134,9 +130,8 @@ def build_image(
 
 def _compile(compiler: Compiler, sources: Sequence[Source], flags: Sequence[str], folder: Path) -> list[str]:
     """Compiles all sources in `folder`, two at a time; the names of the objects."""
-    objects = [
-        f"{index}.o" for index in range(len(sources))
-    ]  # two files may have the same name, a model may be called main
+    # Numbered: two files may have the same name, as when a model is called main.
+    objects = [f"{index}.o" for index in range(len(sources))]
 
     def one(source: Source, output: str) -> None:
         compiler.require([*flags, *source.flags, "-c", str(source.path.resolve()), "-o", output], folder)

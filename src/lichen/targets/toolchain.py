@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -20,6 +21,11 @@ PACKAGES = {
     "simavr": "simavr libsimavr-dev",
 }
 """Tool -> the Debian packages that bring it."""
+
+# What compilers say without their C library, which Debian packages separately and some installations leave out.
+_NO_LIBRARY = re.compile(
+    r"cannot read spec file|fatal error: (stdint|stddef|string|math|stdio|avr/\w+)\.h: No such file|cannot find (crt\w+\.o|-lc|-lm)\b"
+)
 
 # No contraction: a fused multiply-add rounds once where the host rounds twice, and floats would differ between targets.
 C_FLAGS = ("-std=c99", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
@@ -43,10 +49,17 @@ class Compiler:
         )
 
     def require(self, arguments: Sequence[str], folder: Path) -> None:
-        """Runs it; a `BuildError` with its first error line if it fails."""
-        result = self.run(arguments, folder)
-        if result.returncode != 0:
-            raise BuildError(f"{Path(self.path).name} failed: {first_error(result.stderr)}")
+        """Runs it, and `check`s the result."""
+        self.check(self.run(arguments, folder))
+
+    def check(self, result: subprocess.CompletedProcess[str]) -> None:
+        """Raises a `BuildError` with the first error line if a run has failed, a `MissingToolError` if its C library is not there."""
+        if result.returncode == 0:
+            return
+        name = Path(self.path).name
+        if _NO_LIBRARY.search(result.stderr):
+            raise MissingToolError(f"{name} is installed without its C library; install it with: {install_line(name)}")
+        raise BuildError(f"{name} failed: {first_error(result.stderr)}")
 
 
 def find_tool(name: str) -> str:
