@@ -79,16 +79,11 @@ def test_truncated_operator(name: str) -> None:
 
 
 def test_load_names_the_file(tmp_path: Path) -> None:
-    """Errors of `load` begin with the file's name, for damage as for a file that is not there."""
+    """The sentence about a damaged file begins with the file's name."""
     path = tmp_path / "broken.tflite"
     path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(40))
     with pytest.raises(LichenError, match=r"broken\.tflite: the file is damaged"):
         load(path)
-    with pytest.raises(LichenError, match=r"missing\.tflite is not a file"):
-        load(tmp_path / "missing.tflite")
-    (tmp_path / "model.onnx").write_bytes(b"")
-    with pytest.raises(LichenError, match=r"model\.onnx is none of"):
-        load(tmp_path / "model.onnx")
 
 
 def test_load_survives_what_nobody_foresaw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lichen.errors import InputError
+from lichen.errors import InputError, MissingToolError
 from lichen.ir.module import Module
 
 MAX_BYTES = 1 << 28  # far beyond any microcontroller
@@ -28,7 +28,12 @@ def load(path: str | Path) -> Module:
 
             return load_tflite(path)
         case ".pt2":
-            from lichen.frontends.torch_export import load_pt2
+            try:
+                from lichen.frontends.torch_export import load_pt2
+            except ImportError as error:
+                raise MissingToolError(
+                    f"reading {path.name} needs PyTorch ({error}); install it with: pip install 'lichen[torch]'"
+                ) from error
 
             return load_pt2(path)
         case ".lichen":
