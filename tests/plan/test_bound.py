@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lichen.ir.accesses import whole
+import numpy as np
+
+from lichen.ir.accesses import Accesses, whole
 from lichen.plan import Buffer, Problem, Step
 from lichen.plan.bound import lower_bound
 from lichen.plan.footprint import overlap
@@ -54,6 +56,16 @@ def test_inputs_and_outputs_count_together() -> None:
     buffers = (Buffer("x", 9), Buffer("y", 9), Buffer("w", 9), Buffer("a", 1))
     assert lower_bound(Problem(buffers, (join,), ("x", "y", "w"), ("a",))) == 27
     assert lower_bound(Problem(buffers, (join,), ("x", "y", "w"), ("x", "y", "w", "a"))) == 28
+
+
+def test_bytes_are_given_up_once() -> None:
+    """Two results that may both take the place of one operand cannot both have it, nor one result that of two operands."""
+    turns = np.array([[0, 9], [0, 0]])
+    spread = Accesses({0: turns}, {0: turns[::-1], 1: turns[::-1]})
+    buffers = tuple(Buffer(name, 9) for name in "xyz")
+    assert lower_bound(Problem(buffers, (Step("s", ("x",), ("y", "z"), spread),), ("x",), ("y", "z"))) == 18
+    gather = Accesses({0: turns, 1: turns}, {0: turns[::-1]})
+    assert lower_bound(Problem(buffers, (Step("s", ("x", "y"), ("z",), gather),), ("x", "y"), ("z",))) == 18
 
 
 def test_overlap_of_two_places() -> None:
