@@ -230,7 +230,7 @@ def test_random_loops(image: Callable[[str], Path]) -> None:
 def test_a_model_s_counts_are_those_of_qemu_s_trace(
     compile_model: Callable[..., ModelFolder], tmp_path: Path, name: str, mark: Mark
 ) -> None:
-    """Every instruction of a compiled convolution is counted as often as QEMU's own trace lists it, interval by interval."""
+    """Every instruction of a compiled model is counted as often as QEMU's own trace lists it, interval by interval."""
     machine = MACHINES[name]
     board = Board(name, name, PROCESSORS[machine.core].core, 1, 16384, machine.flash.bytes, Emulator("qemu", name))
     model = compile_model()
@@ -248,7 +248,7 @@ def test_a_model_s_counts_are_those_of_qemu_s_trace(
 
 
 def test_the_machine_goes_on_after_the_count(image: Callable[[str], Path]) -> None:
-    """Later inferences run and change nothing in what was counted; without the plugin's help there is no second file."""
+    """Later inferences run and change nothing in what was counted."""
     elf = image(TWO_OPERATORS)
     with BlockCounter(elf) as counter, Qemu(MACHINE, elf, counter.options) as device:
         infer(device)

@@ -51,7 +51,7 @@ def counted(
 
 @pytest.mark.parametrize("board", ["nano33ble", "pico"])
 def test_a_model_is_profiled_on_its_board_s_emulator(counted: Callable[..., Any], board: str) -> None:
-    """The convolution takes nearly all of the inference, at least an instruction a multiplication; cycles are modelled."""
+    """The convolution takes nearly all of the inference, and at least an instruction a multiplication."""
     intervals, elf, model = counted(board, Mark.PROFILE)
     core = load_board(board).core
     profile = profile_qemu(intervals, elf, core, model.manifest)

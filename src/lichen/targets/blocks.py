@@ -26,8 +26,8 @@ _MARKS = {"begin": "lichen_mark_begin", "end": "lichen_mark_end", "mark": "liche
 class Block:
     """Instructions that ran one after the other.
 
-    `address` is that of the first, `executions` how often they ran, and `taken` how often execution went on elsewhere than right
-    behind them. Blocks may overlap: code that is jumped into is part of several.
+    `address` is that of the first, `executions` how often they ran, and `taken` how often execution went on elsewhere
+    than right behind them. Blocks may overlap: code that is jumped into is part of several.
     """
 
     address: int
@@ -38,14 +38,15 @@ class Block:
 
 
 Interval = tuple[Block, ...]
-"""What ran between two marks. Interval 0 lies before the first kernel call, interval k + 1 is call k, the last lies behind them all."""
+"""What ran between two marks: interval 0 lies before the first kernel call, k + 1 is call k, the last behind them all."""
 
 
 class BlockCounter:
     """Counts the blocks of one inference; a context manager that owns the file the plugin writes.
 
-    Give `options` to `Qemu` along with the same `elf`, run the inference, read `intervals()`. `skip` inferences are let pass first.
-    Raises `MissingToolError` without a host compiler and `DeviceError` if `elf` has no marks around its inference.
+    Give `options` to `Qemu` along with the same `elf`, run the inference, read `intervals()`. `skip` inferences are let
+    pass first. Raises `MissingToolError` without a host compiler and `DeviceError` if `elf` has no marks around its
+    inference.
     """
 
     def __init__(self, elf: Path, skip: int = 0) -> None:
@@ -88,7 +89,7 @@ def build_plugin() -> Path:
 
 
 def parse_blocks(text: str) -> tuple[Interval, ...]:
-    """Reads the plugin's file: lines of `address bytes instructions executions taken`, a blank line behind every interval."""
+    """Reads the plugin's file: the fields of a `Block` line by line, a blank line behind every interval."""
     intervals: list[Interval] = []
     blocks: list[Block] = []
     for line in text.splitlines():
@@ -106,7 +107,7 @@ def count_instructions(blocks: Sequence[Block]) -> int:
 
 
 def _marks(elf: Path) -> dict[str, tuple[int, int]]:
-    """Key of the plugin's argument -> address and bytes of the function; that before kernel calls is not in every image."""
+    """The plugin's argument -> address and bytes of the function. Not every image has `mark`."""
     with elf.open("rb") as file:
         tables = [section for section in ELFFile(file).iter_sections() if isinstance(section, SymbolTableSection)]
         symbols = {symbol.name: symbol for table in tables for symbol in table.iter_symbols()}

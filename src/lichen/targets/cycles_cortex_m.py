@@ -1,18 +1,21 @@
-"""Modelled cycles of Cortex-M code: the timing tables of the processors' Technical Reference Manuals, applied to disassembled blocks.
+"""Modelled cycles of Cortex-M code: the tables of Arm's Technical Reference Manuals, applied to disassembled blocks.
 
-The manuals are Arm 100166 and DDI 0439 (Cortex-M4: instructions, load/store timings, FPU), DDI 0337 (M3), DDI 0484 (M0+) and
-DDI 0432 (M0). For the Cortex-M7, M33 and M55 Arm publishes no such table, so there is no model: `cycle_table` gives `None`.
+The manuals are Arm 100166 and DDI 0439 (Cortex-M4: instructions, load/store timings, FPU), DDI 0337 (M3), DDI 0484
+(M0+) and DDI 0432 (M0). For the Cortex-M7, M33 and M55 Arm publishes no such table, so there is no model: `cycle_table`
+gives `None`.
 
 What is assumed:
 
 * Memory has no wait states, for code and data alike; a board that runs faster than its flash takes longer.
 * Nothing but the code runs: no interrupt, no contention between fetches and literal loads.
 * Where a count depends on values (division; long multiplication on the M3) the manual's largest is taken.
-* MULS of the M0 and M0+ takes one cycle: the implementations that boards have (nRF51, RP2040) chose the fast multiplier.
-* The pipeline refill P of the M3 and M4, "1 to 3", is 1 where the branch holds its target, 2 where that target is a 32-bit instruction
-  across a word boundary, and 3 where the target comes from a register or from memory.
-* An instruction under IT takes as long as if its condition held. Branches are exact: how often each was taken has been counted.
-* A load behind a load takes one cycle less within a block only; blocks are cut where something can branch.
+* MULS of the M0 and M0+ takes one cycle, as on the RP2040, and not the 32 of the small multiplier.
+* The pipeline refill P of the M3 and M4, "1 to 3", is 1 where the branch holds its target, 2 where that target is a
+  32-bit instruction across a word boundary, and 3 where the target comes from a register or from memory.
+* An instruction under IT takes as long as if its condition held. Branches are exact: how often each was taken has been
+  counted.
+* A load behind a load takes one cycle less within a block only; blocks are cut where something can branch. Loads of
+  FPU registers do not: the manual says nothing of it.
 """
 
 from __future__ import annotations
@@ -31,16 +34,13 @@ _BRANCHES = {"b", "bl", "blx", "bx", "cbz", "cbnz", "tbb", "tbh"}
 _MULTIPLE = {"push", "pop", "ldm", "ldmdb", "stm", "stmdb", "vpush", "vpop", "vldmia", "vldmdb", "vstmia", "vstmdb"}
 _DOUBLE = {"ldrd", "strd"}
 _FPU_MEMORY = {"vldr", "vstr"}
-_FPU_ARITHMETIC = (
-    {f"v{sign}{name}" for sign in ("", "n") for name in ("mul", "mla", "mls")}
-    | {f"vf{sign}m{kind}" for sign in ("", "n") for kind in "as"}
-    | {"vadd", "vsub", "vdiv", "vsqrt", "vcvt", "vcvtr"}
-)
+_FPU_ACCUMULATE = {"vmla", "vmls", "vnmla", "vnmls", "vfma", "vfms", "vfnma", "vfnms"}
+_FPU_ARITHMETIC = _FPU_ACCUMULATE | {"vadd", "vsub", "vmul", "vnmul", "vdiv", "vsqrt", "vcvt", "vcvtr"}
 
 
 @dataclass(frozen=True)
 class BlockCycles:
-    """`once` for every execution of a block whose conditional branch, if it ends in one, is not taken; `taken` more where it is."""
+    """`once` for every execution of a block, and `taken` more where the conditional branch at its end was taken."""
 
     once: int
     taken: int = 0
@@ -50,10 +50,10 @@ class BlockCycles:
 class CycleTable:
     """The timing of one processor.
 
-    `cycles` holds the instructions that do not take one cycle. A branch to an address it holds takes `branch` more than its one cycle,
-    BL `call`, one to an address in a register `computed`, and a load of the program counter `loaded` more than a load.
-    `pipelined` stands for what the M3 and M4 have: loads that overlap, stores that do not wait, dependencies that cost a cycle, IT
-    folding, and branches that wait for a target across a word boundary.
+    `cycles` holds the instructions that do not take one cycle. A branch to an address it holds takes `branch` more than
+    its one cycle, BL `call`, one to an address in a register `computed`, and a load of the program counter `loaded`
+    more than a load. `pipelined` stands for what the M3 and M4 have: loads that overlap, stores that do not wait,
+    dependencies that cost a cycle, IT folding, and branches that wait for a target across a word boundary.
     """
 
     branch: int
@@ -64,17 +64,22 @@ class CycleTable:
     cycles: Mapping[str, int]
 
 
-_V6M_SYSTEM = ("mrs", "msr", "dmb", "dsb", "isb")
-_V7M = {"sdiv": 12, "udiv": 12, "mrs": 2, "msr": 2, "cps": 2, "isb": 4}
-_FPU = {name: 3 for name in _FPU_ARITHMETIC if name.endswith(("la", "ls", "ma", "ms"))} | {"vdiv": 14, "vsqrt": 14}
+def _v6m(taken: int, system: int) -> CycleTable:
+    """Every way to branch takes `taken` more, BL and a load of the program counter one more still."""
+    slow = dict.fromkeys(("mrs", "msr", "dmb", "dsb", "isb"), system)
+    return CycleTable(branch=taken, call=taken + 1, computed=taken, loaded=taken + 1, pipelined=False, cycles=slow)
 
-_LONG = {"mla": 2, "mls": 2, "smull": 5, "umull": 5, "smlal": 7, "umlal": 7}
+
+def _v7m(slow: dict[str, int]) -> CycleTable:
+    common = {"sdiv": 12, "udiv": 12, "mrs": 2, "msr": 2, "cps": 2, "isb": 4}
+    return CycleTable(branch=1, call=1, computed=3, loaded=3, pipelined=True, cycles=common | slow)
+
 
 _TABLES = {
-    "cortex-m0": CycleTable(2, 3, 2, 3, False, dict.fromkeys(_V6M_SYSTEM, 4)),
-    "cortex-m0plus": CycleTable(1, 2, 1, 2, False, dict.fromkeys(_V6M_SYSTEM, 3)),
-    "cortex-m3": CycleTable(1, 1, 3, 3, True, _V7M | _LONG),
-    "cortex-m4f": CycleTable(1, 1, 3, 3, True, _V7M | _FPU),
+    "cortex-m0": _v6m(taken=2, system=4),
+    "cortex-m0plus": _v6m(taken=1, system=3),
+    "cortex-m3": _v7m({"mla": 2, "mls": 2, "smull": 5, "umull": 5, "smlal": 7, "umlal": 7}),
+    "cortex-m4f": _v7m({**dict.fromkeys(_FPU_ACCUMULATE, 3), "vdiv": 14, "vsqrt": 14}),
 }
 
 
@@ -132,7 +137,7 @@ class CycleModel:
             alone = 1
         if before is None:
             return alone
-        if before.single_load and (now.single_load or now.single_store) and not now.address & before.written:
+        if before.single_load and (now.single_load or now.single_store) and before.loaded not in now.address:
             return 1
         late_address = not before.transfers and now.address & before.written
         late_operand = before.name in _FPU_ARITHMETIC and now.read & before.written
@@ -159,7 +164,7 @@ class CycleModel:
 
 
 class _Instruction:
-    """What the timing needs to know of one instruction. Register sets are of capstone's numbers; overlapping ones are spelt out."""
+    """What the timing needs to know of one instruction. Registers are capstone's numbers."""
 
     def __init__(self, disassembler: Any, raw: Any) -> None:
         from capstone import arm_const as arm
@@ -182,10 +187,11 @@ class _Instruction:
             self.address = frozenset({raw.operands[0].reg})
         is_single = self.name.startswith(("ldr", "str")) and self.name not in _DOUBLE
         self.single_load = is_single and self.name.startswith("ldr") and not self.leaves
+        self.loaded = raw.operands[0].reg if self.single_load else None
         self.single_store = is_single and self.name.startswith("str")
 
     def _transfers(self, raw: Any, arm: Any) -> int:
-        """Words moved to or from memory, or between the core and the FPU two at once: each takes a cycle, and all together one more."""
+        """Words moved to or from memory, or two at once between core and FPU; these take a cycle each and one more."""
         if self.name in _MULTIPLE:
             addressed = 0 if self.name in ("push", "pop", "vpush", "vpop") else 1
             return sum(2 if _is_double(operand.reg, arm) else 1 for operand in raw.operands[addressed:])

@@ -1,7 +1,7 @@
 """What an inference costs, as a whole and operator by operator.
 
-Instructions are counted in QEMU and simavr, cycles are emulated by simavr and modelled for the Cortex-M cores whose manual has a timing
-table (`cycles_cortex_m`); `Profile.cycles_are` and `InferenceCost.cycles_are` say which a figure is.
+Instructions are counted in QEMU and simavr, cycles are emulated by simavr and modelled for the Cortex-M cores whose
+manual has a timing table (`cycles_cortex_m`); `Profile.cycles_are` and `InferenceCost.cycles_are` tell which.
 """
 
 from __future__ import annotations
@@ -61,9 +61,10 @@ class Profile:
 
 
 def count_window(intervals: Sequence[Interval], elf: Path, core: Core) -> InferenceCost:
-    """What the inference cost whose blocks ran in `intervals` (`BlockCounter.intervals`), on a `core` that runs the image `elf`.
+    """The cost of the inference that ran the blocks of `intervals`, code of the image `elf`, on `core`.
 
-    Count in a build without marks between kernel calls: the calls of the marks are not counted, but the compiler works around them.
+    Count in a build without marks between kernel calls: the calls of the marks are not counted, but the compiler works
+    around them.
     """
     model = _cycle_model(elf, core)
     blocks = [block for interval in intervals for block in interval]
@@ -89,7 +90,7 @@ def profile_qemu(intervals: Sequence[Interval], elf: Path, core: Core, manifest:
 
 
 def profile_simavr(count: InferenceCount, manifest: Mapping[str, Any]) -> Profile:
-    """The operators of `manifest` with what they took in simavr, in a build with `Mark.PROFILE`. Raises `DeviceError` as above."""
+    """The same from simavr's counts, also of a build with `Mark.PROFILE`. Raises `DeviceError` likewise."""
     ops = manifest["ops"]
     _require_calls(len(count.ops), ops)
     return Profile(

@@ -2,16 +2,18 @@
 
    usage: -plugin FILE,out=PATH,begin=ADDRESS+BYTES,end=ADDRESS+BYTES,mark=ADDRESS+BYTES,skip=N
 
-   `begin` and `end` are the functions lichen_mark_begin and lichen_mark_end, between which the inference runs, and `mark` is
-   lichen_mark (not given for a firmware without). The first N inferences are skipped. When the inference has ended, PATH holds a line
-   for every block that ran, "address bytes instructions executions taken" in decimal, where `taken` is how often the block after it was
-   not the one behind it in memory. Every mark closes an interval of the inference, and so does its end: there a blank line follows.
+   `begin` and `end` are the functions lichen_mark_begin and lichen_mark_end, between which the inference runs, and
+   `mark` is lichen_mark (not given for a firmware without). The first N inferences are skipped. When the inference has
+   ended, PATH holds a line for every block that ran, "address bytes instructions executions taken" in decimal, where
+   `taken` is how often the block after it was not the one behind it in memory. Every mark closes an interval of the
+   inference, and so does its end: there a blank line follows.
 
-   How it works inside: QEMU calls `on_execute` at the head of every block that runs. The block before the one at hand tells whether its
-   branch was taken, and when a mark is reached, which block called it: that one is counted without its last instruction, so that
-   neither the marks nor their calls are in any figure. Under `-icount` QEMU cuts blocks where a timer is due, which only makes other
-   blocks of the same instructions. A block that accesses a device is cut in the middle and would be counted twice from there; an
-   inference accesses none. One processor is assumed, as every machine of Lichen has. */
+   How it works inside: QEMU calls `on_execute` at the head of every block that runs. The block before the one at hand
+   tells whether its branch was taken, and when a mark is reached, which block called it: that one is counted without
+   its last instruction, so that neither the marks nor their calls are in any figure. Under `-icount` QEMU cuts blocks
+   where a timer is due, which only makes other blocks of the same instructions. A block that accesses a device is cut
+   in the middle and would be counted twice from there; an inference accesses none. One processor is assumed, as every
+   machine of Lichen has. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,7 +118,9 @@ static void finish(void)
 {
     recording = false;
     const bool failed = ferror(out) != 0;
-    if (fclose(out) != 0 || failed || rename(part_path, out_path) != 0) fprintf(stderr, "lichen: cannot write %s\n", out_path);
+    if (fclose(out) != 0 || failed || rename(part_path, out_path) != 0) {
+        fprintf(stderr, "lichen: cannot write %s\n", out_path);
+    }
     out = NULL;
     qemu_plugin_uninstall(plugin, ignore);
 }
@@ -149,8 +153,8 @@ static void on_execute(unsigned vcpu, void *data)
     }
 }
 
-/* Read from the encoding, because what QEMU calls the size of an instruction at the end of a page includes the halfword it looked
-   ahead to. */
+/* Read from the encoding, because what QEMU calls the size of an instruction at the end of a page includes the halfword
+   it looked ahead to. */
 static uint32_t thumb_size(const struct qemu_plugin_insn *instruction)
 {
     const uint8_t *encoding = qemu_plugin_insn_data(instruction);

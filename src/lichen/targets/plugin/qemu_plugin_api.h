@@ -1,5 +1,6 @@
-/* What `lichen_blocks.c` uses of QEMU's plugin interface, version 1 (QEMU 6.2 and later), declared here because Debian packages QEMU
-   with plugin support but without the header. The functions are found in the running QEMU when it loads the plugin. */
+/* What `lichen_blocks.c` uses of QEMU's plugin interface, version 1 (QEMU 6.2 and later), declared here because Debian
+   packages QEMU with plugin support but without the header. The functions are found in the running QEMU when it loads
+   the plugin. */
 #ifndef LICHEN_QEMU_PLUGIN_API_H
 #define LICHEN_QEMU_PLUGIN_API_H
 
