@@ -35,7 +35,7 @@ _SMALLEST_WEIGHT_SCALE = 2.0**-20
 _ACTIVATION_OBSERVERS = {"histogram": HistogramObserver, "minmax": MinMaxObserver}
 
 _WEIGHTED = {"conv1d", "conv2d", "linear"}
-_ARITHMETIC = {"add", "sub", "mul"}
+_ARITHMETIC = {"add", "sub", "rsub", "mul", "div"}
 _FUSIBLE = {"relu", "hardtanh", "relu6"}
 _OWN_SCALE = {"leaky_relu", "hardswish", "mean", "adaptive_avg_pool1d", "adaptive_avg_pool2d"} | _FUSIBLE
 _SHARED_SCALE = {
@@ -167,11 +167,8 @@ def _fused_activation(node: Node) -> Node | None:
 
 
 def _clamps_as_relu(node: Node) -> bool:
-    """Whether the activation is one that operators can have fused: ReLU, ReLU6 or a clamp to -1..1."""
-    if aten_name(node) != "hardtanh":
-        return True
-    limits = tuple(node.args[1:3]) if len(node.args) == 3 else (-1.0, 1.0)
-    return limits in ((0.0, 6.0), (-1.0, 1.0))
+    """Whether the activation is ReLU or ReLU6, whichever way it is written."""
+    return aten_name(node) != "hardtanh" or tuple(node.args[1:3]) == (0.0, 6.0)
 
 
 def _fixed(scale: float, zero_point: int) -> FixedQParamsQuantizationSpec:
