@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lichen.errors import UnsupportedError, VerifyError
-from lichen.ir.kernel import PLAIN
+from lichen.ir.kernel import PLAIN, Core
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ir.types import DType, Quantisation, TensorType
 from native_check import assert_native_equals_interpreter, random_input
 from ops_oracle import f32, fixed, i8, one_op, run
-from strategies import conv2d_modules, micro, micro_window
+from strategies import conv2d_modules, dense_modules, depthwise_modules, micro, micro_window
 
 WEIGHTS = TensorType((2, 3, 3, 4), DType.INT8, Quantisation.per_tensor(0.01, 0))
 PLAIN_ATTRIBUTES = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "activation": "none"}
@@ -58,6 +58,17 @@ def test_float32_is_close_to_tflm(module: Module, seed: int) -> None:
 def test_native_equals_the_interpreter(modules: list[Module]) -> None:
     """Any padding and dilation, planned so that output overlaps input: the C gives what the interpreter gives."""
     assert_native_equals_interpreter(modules, rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=1, deadline=None)
+@given(
+    st.lists(
+        st.one_of(conv2d_modules("int8"), depthwise_modules("int8"), dense_modules("int8")), min_size=12, max_size=12
+    )
+)
+def test_the_layout_for_avr_gives_the_same(modules: list[Module]) -> None:
+    """Where channels are computed one by one, their weights are not interleaved; the bytes are the same."""
+    assert_native_equals_interpreter(modules, core=Core("avr5", frozenset({"avr"})))
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,9 @@ int main(void)
     int32_t row[3];
     while (fread(row, sizeof row, 1, stdin) == 1) {
         const int32_t wide = lichen_high_mul_wide(row[0], row[1]), halves = lichen_high_mul_halves(row[0], row[1]);
+        const int32_t bytes = lichen_high_mul_bytes(row[0], row[1]);
         const int32_t divided = lichen_divide_by_pot(row[0], row[2] < 0 ? -row[2] : 0);
-        const int32_t results[4] = {wide, halves, divided, lichen_requantise(row[0], row[1], row[2])};
+        const int32_t results[5] = {wide, halves, bytes, divided, lichen_requantise(row[0], row[1], row[2])};
         fwrite(results, sizeof results, 1, stdout);
     }
     return 0;
@@ -100,7 +101,7 @@ int main(void)
 
 
 def test_c_equals_numpy(tmp_path: Path) -> None:
-    """Random and extreme numbers; the multiplication of 16-bit halves, for small cores, gives the bytes of the wide one."""
+    """Random and extreme numbers; the multiplications for small cores give the bits of the wide one."""
     rng = np.random.default_rng(3)
     extremes = np.array(
         [INT32_MIN, INT32_MIN + 1, -65537, -65536, -32768, -1, 0, 1, 32767, 32768, 65535, 65536, INT32_MAX]
@@ -125,9 +126,10 @@ def test_c_equals_numpy(tmp_path: Path) -> None:
     subprocess.run(build, check=True)
     rows = np.stack([x, mantissa, shift], axis=1).astype(np.int32)
     done = subprocess.run([tmp_path / "check"], input=rows.tobytes(), capture_output=True, check=True)
-    wide, halves, divided, requantised = np.frombuffer(done.stdout, np.int32).reshape(-1, 4).T
+    wide, halves, of_bytes, divided, requantised = np.frombuffer(done.stdout, np.int32).reshape(-1, 5).T
     high = saturating_rounding_doubling_high_mul(x, mantissa)
     np.testing.assert_array_equal(wide, high)
     np.testing.assert_array_equal(halves, high)
+    np.testing.assert_array_equal(of_bytes, high)
     np.testing.assert_array_equal(divided, rounding_divide_by_pot(x, np.maximum(-shift, 0)))
     np.testing.assert_array_equal(requantised, multiply(x, mantissa, shift))

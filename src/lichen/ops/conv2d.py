@@ -9,6 +9,7 @@ from lichen.ir.operator import Operator, register, require
 from lichen.ops.params import int16_params
 from lichen.ops.weights import (
     bias_or_zero,
+    channel_block,
     check_weights,
     clamp_params,
     constant_operand,
@@ -66,7 +67,8 @@ class Conv2D(Operator):
             tables = Table("weights", weights), Table("bias", bias_or_zero(operation, len(weights)))
             return KernelCall("conv2d_f32", params | clamp, (*views, *tables), rows=window.out_h)
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
-        tables8 = int8_tables(operation, weights.reshape(len(weights), -1))
+        params["block"] = block = channel_block(core)
+        tables8 = int8_tables(operation, weights.reshape(len(weights), -1), block)
         return KernelCall("conv2d_s8", params, (*views, *tables8), rows=window.out_h)
 
 

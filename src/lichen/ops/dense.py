@@ -12,6 +12,7 @@ from lichen.ops.fixed_point import Multiplier, quantize_multiplier
 from lichen.ops.params import int16_params
 from lichen.ops.weights import (
     bias_or_zero,
+    channel_block,
     channel_multipliers,
     check_weights,
     clamp_params,
@@ -78,7 +79,8 @@ class Dense(Operator):
             tables = Table("weights", weights), Table("bias", bias_or_zero(operation, outputs))
             return KernelCall("conv2d_f32", params | clamp, (*views, *tables), rows=batch)
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
-        tables8 = int8_tables(operation, weights, multipliers=_multipliers(operation))
+        params["block"] = block = channel_block(core)
+        tables8 = int8_tables(operation, weights, block, _multipliers(operation))
         return KernelCall("conv2d_s8", params, (*views, *tables8), rows=batch)
 
 

@@ -9,7 +9,15 @@ from lichen.ir.kernel import Core, KernelCall, Operand, Result, Table
 from lichen.ir.module import Array, Operation
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.params import int16_params
-from lichen.ops.weights import bias_or_zero, check_weights, clamp_params, constant_operand, finish, int8_tables
+from lichen.ops.weights import (
+    bias_or_zero,
+    channel_block,
+    check_weights,
+    clamp_params,
+    constant_operand,
+    finish,
+    int8_tables,
+)
 from lichen.ops.window import Window
 
 
@@ -70,7 +78,8 @@ class DepthwiseConv2D(Operator):
             tables = Table("weights", rows), Table("bias", bias_or_zero(operation, channels))
             return KernelCall(f"{kernel}_f32", params | clamp, (*views, *tables), rows=window.out_h)
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
-        tables8 = int8_tables(operation, rows, blocked=is_convolution or channels == source.shape[3])
+        params["block"] = block = channel_block(core) if is_convolution or channels == source.shape[3] else 1
+        tables8 = int8_tables(operation, rows, block)
         return KernelCall(f"{kernel}_s8", params, (*views, *tables8), rows=window.out_h)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lichen.ir.kernel import Table
+from lichen.ir.kernel import Core, Table
 from lichen.ir.module import Array, Constant, Operation
 from lichen.ir.operator import require
 from lichen.ir.types import DType, Quantisation
@@ -19,7 +19,7 @@ from lichen.ops.fixed_point import (
     to_int8,
 )
 
-BLOCK = 4  # output channels that the int8 kernels compute at once
+_BLOCK = 4  # output channels that share a load of the input; more sums than AVR has registers for
 
 
 def constant_operand(operation: Operation, index: int) -> Array:
@@ -93,8 +93,13 @@ def dot(x: Array, rows: Array, zero_point: int = 0) -> Array:
     return (x.astype(np.float64) - zero_point) @ rows.astype(np.float64).T
 
 
+def channel_block(core: Core) -> int:
+    """How many output channels the int8 kernels compute at once on `core`."""
+    return 1 if core.has("avr") else _BLOCK
+
+
 def int8_tables(
-    operation: Operation, rows: Array, blocked: bool = True, multipliers: list[Multiplier] | None = None
+    operation: Operation, rows: Array, block: int, multipliers: list[Multiplier] | None = None
 ) -> tuple[Table, ...]:
     """The tables of an int8 kernel with weights `rows` (channels, taps): weights, folded bias, multipliers, shifts.
 
@@ -105,17 +110,17 @@ def int8_tables(
     folded = bias_or_zero(operation, channels).astype(np.int64) - zero * rows.sum(axis=1, dtype=np.int64)
     mantissa, shift = multiplier_tables(multipliers or channel_multipliers(operation, channels))
     return (
-        Table("weights", interleave(rows) if blocked else rows.ravel()),
+        Table("weights", interleave(rows, block)),
         Table("bias", folded.astype(np.int32)),
         Table("multiplier", mantissa),
         Table("shift", shift),
     )
 
 
-def interleave(rows: Array) -> Array:
-    """Rows (n, k) in blocks of `BLOCK`, each transposed to (k, BLOCK); the rest row by row. One flat array."""
-    blocked = len(rows) - len(rows) % BLOCK
-    blocks = rows[:blocked].reshape(-1, BLOCK, rows.shape[1]).transpose(0, 2, 1)
+def interleave(rows: Array, block: int) -> Array:
+    """Rows (n, k) in blocks of `block`, each transposed to (k, block); the rest row by row. One flat array."""
+    blocked = len(rows) - len(rows) % block
+    blocks = rows[:blocked].reshape(-1, block, rows.shape[1]).transpose(0, 2, 1)
     return np.concatenate([blocks.ravel(), rows[blocked:].ravel()])
 
 

@@ -100,6 +100,18 @@ LICHEN_INLINE void lichen_flash_copy(void *to, const void *from, size_t n)
 #endif
 }
 
+/* a * b, which always fits 16 bits. avr-gcc would multiply 16 bits by 16 to add to an int32_t, at five times the cycles. */
+LICHEN_INLINE int lichen_product_s8(int8_t a, int8_t b)
+{
+#if defined(__AVR__)
+    int16_t product;
+    __asm__("muls %1, %2\n\tmovw %0, r0\n\tclr __zero_reg__" : "=r"(product) : "d"(a), "d"(b));
+    return product;
+#else
+    return a * b;
+#endif
+}
+
 LICHEN_INLINE int8_t lichen_clamp_s8(int32_t x, int low, int high)
 {
     return (int8_t)(x < low ? low : x > high ? high : x);

@@ -1,5 +1,6 @@
 /* int8 convolution, NHWC, per-channel scales. Four output channels share each load of the input.
-   weights: blocks of four output channels [out_c / 4][kernel_h][kernel_w][in_c][4], then the remaining channels one by one [..][in_c].
+   weights: blocks of four output channels [out_c / 4][kernel_h][kernel_w][in_c][4], then the remaining channels one by one [..][in_c];
+   all channels one by one where `block` is 1.
    bias: [out_c], with -in_zero * (sum of the channel's weights) folded in. */
 #ifndef LICHEN_CONV2D_S8_H
 #define LICHEN_CONV2D_S8_H
@@ -14,6 +15,7 @@ LICHEN_KERNEL void lichen_conv2d_s8(const lichen_conv2d_s8_params *p, lichen_vie
 {
     const lichen_channels_s8 channels = {bias, multiplier, shift, p->out_zero, p->low, p->high};
     const int taps = p->kernel_h * p->kernel_w * p->in_c;
+    const int blocked = p->block == 4 ? p->out_c - p->out_c % 4 : 0;
     int32_t acc[4];
     for (int oy = row_begin; oy < row_end; oy++) {
         int8_t *pixel = lichen_row_s8(out, oy, p->out_w * p->out_c);
@@ -23,7 +25,7 @@ LICHEN_KERNEL void lichen_conv2d_s8(const lichen_conv2d_s8_params *p, lichen_vie
             const int has_padding = lichen_patch_has_padding_s8(&patch);
             const int8_t *w = weights;
             int c = 0;
-            for (; c + 4 <= p->out_c; c += 4, w += 4 * taps) {
+            for (; c < blocked; c += 4, w += 4 * taps) {
                 lichen_channels_begin_s8(&channels, acc, c, 4);
                 if (has_padding) {
                     lichen_patch_padding4_s8(&patch, w, p->in_zero, acc);

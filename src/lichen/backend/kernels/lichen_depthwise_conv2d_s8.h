@@ -1,6 +1,6 @@
 /* int8 depthwise convolution, NHWC, per-channel scales: output channel o sees input channel o / (out_c / in_c) only.
-   weights: if out_c is in_c blocks of four channels [out_c / 4][kernel_h][kernel_w][4], then the remaining channels one by one
-   [..][kernel_h][kernel_w]; else all channels one by one.
+   weights: blocks of four channels [out_c / 4][kernel_h][kernel_w][4], then the remaining channels one by one [..][kernel_h][kernel_w];
+   all channels one by one where `block` is 1, as it must be unless out_c is in_c.
    bias: [out_c], with -in_zero * (sum of the channel's weights) folded in. */
 #ifndef LICHEN_DEPTHWISE_CONV2D_S8_H
 #define LICHEN_DEPTHWISE_CONV2D_S8_H
@@ -15,7 +15,7 @@ LICHEN_KERNEL void lichen_depthwise_conv2d_s8(const lichen_depthwise_conv2d_s8_p
 {
     const lichen_channels_s8 channels = {bias, multiplier, shift, p->out_zero, p->low, p->high};
     const int taps = p->kernel_h * p->kernel_w, depth_multiplier = p->out_c / p->in_c;
-    const int blocked = depth_multiplier == 1 ? p->out_c - p->out_c % 4 : 0;
+    const int blocked = p->block == 4 ? p->out_c - p->out_c % 4 : 0;
     int32_t acc[4];
     for (int oy = row_begin; oy < row_end; oy++) {
         int8_t *pixel = lichen_row_s8(out, oy, p->out_w * p->out_c);

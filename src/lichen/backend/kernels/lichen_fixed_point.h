@@ -12,22 +12,35 @@ LICHEN_INLINE int32_t lichen_high_mul_wide(int32_t a, int32_t b)
     return (int32_t)((product + ((int32_t)1 << 30)) >> 31);
 }
 
-/* The same from products of 16-bit halves, for cores that have nothing wider. The lowest 16 bits of the product cannot matter. */
+/* The same from the upper word of the product and the two highest bits of the lower one. */
+LICHEN_INLINE int32_t lichen_high_mul_round(uint32_t high, uint8_t quarters)
+{
+    return (int32_t)((high << 1) + (uint8_t)((uint8_t)(quarters + 1u) >> 1));
+}
+
+/* For AVR, whose library multiplies 32 bits to 64 well but shifts them bit by bit: whole bytes only. */
+LICHEN_INLINE int32_t lichen_high_mul_bytes(int32_t a, int32_t b)
+{
+    const uint64_t product = (uint64_t)((int64_t)a * b);
+    return lichen_high_mul_round((uint32_t)(product >> 32), (uint8_t)((uint8_t)((uint32_t)product >> 24) >> 6));
+}
+
+/* For cores that have no product wider than 32 bits: from unsigned 16-bit halves. The lowest 16 bits cannot matter. */
 LICHEN_INLINE int32_t lichen_high_mul_halves(int32_t a, int32_t b)
 {
-    const int16_t a_high = (int16_t)(a >> 16);
-    const uint16_t a_low = (uint16_t)a, b_high = (uint16_t)(b >> 16), b_low = (uint16_t)b;
-    const int32_t inner = (int32_t)a_high * b_low;
-    const uint32_t outer = (uint32_t)a_low * b_high;
-    const uint32_t low = (((uint32_t)a_low * b_low) >> 16) + (uint16_t)inner + (uint16_t)outer;
-    const int32_t high = (int32_t)a_high * b_high + (inner >> 16) + (int32_t)(outer >> 16) + (int32_t)(low >> 16);
-    const uint32_t quarters = (low >> 14) & 3u; /* of 2^32, in the lower word of the product */
-    return (int32_t)(((uint32_t)high << 1) + ((quarters + 1u) >> 1));
+    const uint32_t a_high = (uint32_t)a >> 16, a_low = (uint16_t)a, b_high = (uint32_t)b >> 16, b_low = (uint16_t)b;
+    const uint32_t inner = a_high * b_low, outer = a_low * b_high;
+    const uint32_t middle = ((a_low * b_low) >> 16) + (uint16_t)inner + (uint16_t)outer;
+    const uint32_t high = a_high * b_high + (inner >> 16) + (outer >> 16) + (middle >> 16);
+    const uint32_t excess = a < 0 ? (uint32_t)b : 0u; /* in the product of a as an unsigned number */
+    return lichen_high_mul_round(high - excess, (uint8_t)((middle >> 14) & 3u));
 }
 
 LICHEN_INLINE int32_t lichen_high_mul(int32_t a, int32_t b)
 {
-#if defined(__AVR__) || defined(__ARM_ARCH_6M__)
+#if defined(__AVR__)
+    return lichen_high_mul_bytes(a, b);
+#elif defined(__ARM_ARCH_6M__)
     return lichen_high_mul_halves(a, b);
 #else
     return lichen_high_mul_wide(a, b);

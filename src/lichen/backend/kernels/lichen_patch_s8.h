@@ -15,6 +15,7 @@ typedef struct {
     int16_t out_w, out_c;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int16_t in_zero, out_zero, low, high;
+    int16_t block; /* 4 if weights come in blocks of four channels, as many as there are; 1 if channel by channel */
 } lichen_window_s8_params;
 
 typedef struct {
@@ -55,7 +56,7 @@ LICHEN_INLINE int lichen_patch_next_row_s8(const lichen_patch_s8 *patch, int off
     return offset < patch->ring ? offset : offset - patch->ring;
 }
 
-/* Sums are only ever indexed by constants, so that they live in registers. A product of two int8 fits the 16-bit int of small cores. */
+/* Sums are only ever indexed by constants, so that they live in registers. */
 LICHEN_INLINE void lichen_patch_load_s8(int32_t *sum, const int32_t *acc, int width)
 {
     sum[0] = acc[0];
@@ -80,11 +81,11 @@ LICHEN_INLINE void lichen_patch_add_s8(int32_t *sum, const int8_t *w, int width)
 /* sum[b] += x[b * apart] * w[b]. */
 LICHEN_INLINE void lichen_patch_mac_s8(int32_t *sum, const int8_t *x, int apart, const int8_t *w, int width)
 {
-    sum[0] += x[0] * lichen_flash_s8(w);
+    sum[0] += lichen_product_s8(x[0], lichen_flash_s8(w));
     if (width == 4) {
-        sum[1] += x[apart] * lichen_flash_s8(w + 1);
-        sum[2] += x[2 * apart] * lichen_flash_s8(w + 2);
-        sum[3] += x[3 * apart] * lichen_flash_s8(w + 3);
+        sum[1] += lichen_product_s8(x[apart], lichen_flash_s8(w + 1));
+        sum[2] += lichen_product_s8(x[2 * apart], lichen_flash_s8(w + 2));
+        sum[3] += lichen_product_s8(x[3 * apart], lichen_flash_s8(w + 3));
     }
 }
 
