@@ -82,7 +82,7 @@ class _Reader:
                 self._read(node, specs, signature)
             except LichenError as error:
                 raise type(error)(f"{_place(node)}: {error}") from error
-            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            except _SENSELESS as error:
                 raise UnsupportedError(f"{_place(node)}: its arguments are not supported ({error})") from error
         if not self.function.inputs:
             raise UnsupportedError("the program takes no tensor")
@@ -211,6 +211,9 @@ class _Reader:
             else:
                 raise UnsupportedError(f"an output of kind {spec.kind.name.lower()} is not supported")
 
+
+# What arguments lead to that no export writes, but a file may hold.
+_SENSELESS = (KeyError, IndexError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError)
 
 _DYNAMIC = "its shape is dynamic; export the model without dynamic_shapes, for one sample of fixed size"
 
