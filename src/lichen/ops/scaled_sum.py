@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from lichen.ir.module import Array, Operation
 from lichen.ir.operator import require
 from lichen.ops.binary import widened
-from lichen.ops.fixed_point import Int64Array, Multiplier, activation_range, multiply, quantize_multiplier, to_int8
+from lichen.ops.fixed_point import (
+    INT32_MAX,
+    Int64Array,
+    Multiplier,
+    activation_range,
+    multiply,
+    quantize_multiplier,
+    to_int8,
+)
 
 _LEFT_SHIFT = 20
 _HALF = Multiplier(1 << 30, 0)
@@ -57,12 +65,13 @@ class ScaledSum:
     def params(self, operation: Operation) -> dict[str, int | float]:
         """The arithmetic members of `lichen_add_s8_params`, in their order."""
         wide, narrow = self.order
-        wide_sign, narrow_sign = (1, self.sign) if wide == 0 else (self.sign, 1)
+        signs = (1, self.sign)
+        zeros = [value.type.zero_point for value in operation.operands]
         multiplier, result = self.inputs[narrow], operation.results[0].type
-        wide_factor = wide_sign << _LEFT_SHIFT
-        # The kernel always shifts by at least one; a multiplier of one half becomes twice the factor and a shift of one.
-        narrow_shift = max(-multiplier.shift, 1)
-        narrow_factor = 1 << (_LEFT_SHIFT + 1 + narrow_shift + multiplier.shift)
+        if multiplier == _HALF:
+            # The kernel shifts by at least one, so a half is the largest mantissa shifted by one: for 9-bit values, 20 bits up, that is
+            # the same to the last bit.
+            multiplier = Multiplier(INT32_MAX, -1)
         shift = -self.output.shift
         half, zero = 1 << (shift - 1), result.zero_point
         folds = half + (abs(zero) << shift) <= _MOST_ROUND
@@ -70,14 +79,13 @@ class ScaledSum:
         return {
             "low": low,
             "high": high,
-            "narrow_sign": 2 * narrow_sign,
-            "narrow_shift": narrow_shift,
+            "wide_sign": signs[wide],
+            "narrow_sign": signs[narrow],
+            "narrow_shift": max(-multiplier.shift, 1),
             "out_shift": shift,
             "out_zero": 0 if folds else zero,
-            "wide_factor": wide_factor,
-            "wide_offset": -operation.operands[wide].type.zero_point * wide_factor,
-            "narrow_factor": narrow_factor,
-            "narrow_offset": -operation.operands[narrow].type.zero_point * narrow_factor,
+            "wide_offset": -zeros[wide] << _LEFT_SHIFT,
+            "narrow_offset": -zeros[narrow] << (_LEFT_SHIFT + 1),
             "narrow_mantissa": multiplier.mantissa,
             "out_mantissa": self.output.mantissa,
             "out_round": half + (zero << shift) if folds else half,
