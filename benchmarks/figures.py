@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from lichen.device.count import count_first
 
 from lichen.compiler import compile_model
+from lichen.device.count import count_first
 from lichen.device.executor import open_executor
-from lichen.frontends import load
+from lichen.reading import load
 from lichen.targets.folder import open_folder
 
 BOARD = "mps2-an386"

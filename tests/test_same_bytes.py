@@ -13,10 +13,10 @@ import pytest
 
 from lichen.compiler import compile_model
 from lichen.device.executor import open_executor
-from lichen.frontends import load
 from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Array
 from lichen.ir.types import TensorType
+from lichen.reading import load
 from lichen.targets.folder import open_folder
 from tflite_builder import tflm_run
 

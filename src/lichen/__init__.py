@@ -16,9 +16,9 @@ from lichen.compiler import compile_model as _compile_model
 from lichen.device.executor import Executor
 from lichen.device.executor import open_executor as _open_executor
 from lichen.errors import LichenError
-from lichen.frontends import load as _load
 from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Module
+from lichen.reading import StaysFloatWarning, from_torch, load
 from lichen.targets.folder import open_folder as _open_folder
 
 __all__ = [
@@ -28,16 +28,13 @@ __all__ = [
     "Interpreter",
     "LichenError",
     "Module",
+    "StaysFloatWarning",
     "analyze",
     "compile",
     "connect",
+    "from_torch",
     "load",
 ]
-
-
-def load(path: str | _Path) -> Module:
-    """Reads a `.tflite` file, a saved `torch.export` program (`.pt2`) or a `.lichen` graph. Raises `LichenError` for any other."""
-    return _load(_Path(path))
 
 
 def compile(module: Module, board: str, out: str | _Path, optimize: str = "speed") -> Compilation:

@@ -11,6 +11,7 @@ import numpy as np
 import lichen.ops  # noqa: F401  registers the operators
 from lichen.backend.emit import emit
 from lichen.backend.folder import replacing, write_folder
+from lichen.backend.literals import C_NAMES
 from lichen.backend.program import Program, plan_module
 from lichen.device.connect import connect
 from lichen.errors import InputError, MissingToolError
@@ -88,8 +89,13 @@ class Compilation:
 
 
 def prepare(module: Module) -> Module:
-    """Verifies `module` and runs the rewrites that never change a result. The module is changed in place and returned."""
+    """Verifies `module` and runs the rewrites that never change a result. The module is changed in place and returned.
+
+    A name that would shadow a header or a type of C gets `_model` appended.
+    """
     verify(module)
+    if module.name.lower() in C_NAMES or module.name.lower().startswith("lichen"):
+        module.name += "_model"
     run_passes(module, DEFAULT_PASSES)
     return module
 

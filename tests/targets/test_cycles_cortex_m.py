@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lichen.errors import DeviceError, MissingToolError
+from lichen.errors import DeviceError
 from lichen.targets.blocks import Block
 from lichen.targets.core import PROCESSORS
 from lichen.targets.cycles_cortex_m import CycleModel, cycle_table
@@ -189,10 +188,3 @@ def test_blocks_of_another_image_are_refused(cycles: Cycles, tmp_path: Path) -> 
         model.cycles(Block(0x20000000, 4, 2, 1, 0))
     with pytest.raises(DeviceError, match="not the code that ran"):
         model.cycles(Block(0x1000, 4, 3, 1, 0))
-
-
-def test_a_missing_disassembler_is_said(cycles: Cycles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without capstone the sentence says what to install."""
-    monkeypatch.setitem(sys.modules, "capstone", None)
-    with pytest.raises(MissingToolError, match=r"pip install 'lichen\[profile\]'"):
-        cycles("cortex-m4f", "nop")

@@ -13,6 +13,11 @@ C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "i
 C_TYPES |= {"float32": "float", "bool": "uint8_t"}
 """NumPy element type -> C element type."""
 
+C_NAMES = frozenset(
+    ["assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math", "setjmp", "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib", "stdnoreturn", "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype", "alloca", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "intptr", "uintptr", "intmax", "uintmax", "ptrdiff", "size", "ssize", "max_align"]
+)
+"""Names that a model must not have: `<name>.h` would shadow a header of C, or `<name>_t` be one of its types."""
+
 WIDTH = 120
 
 

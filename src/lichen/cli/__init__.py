@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 from lichen.errors import LichenError
 
@@ -11,6 +12,7 @@ def main() -> None:
     """Runs the command line. Exit code 0: good; 1: the answer is no; 2: bad usage or bad input, with one sentence."""
     from lichen.cli.app import app
 
+    warnings.showwarning = _show_warning
     try:
         app(prog_name="lichen")
     except LichenError as error:
@@ -19,3 +21,8 @@ def main() -> None:
     except KeyboardInterrupt:
         print("lichen: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """One sentence on standard error, without the line of code that caused it."""
+    print(f"lichen: warning: {message}", file=sys.stderr)

@@ -21,7 +21,7 @@ def analyze(
 ) -> None:
     """Plan a model: operators, MACs, weights, arena with its lower bound. Needs neither a C compiler nor a board."""
     from lichen.compiler import analyze as run
-    from lichen.frontends import load
+    from lichen.reading import load
 
     analysis = run(load(model), board)
     operations = [

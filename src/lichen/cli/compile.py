@@ -26,7 +26,7 @@ def compile_(
 ) -> None:
     """Compile a model to C for a board. Exit code 1, and nothing written, if it does not fit."""
     from lichen.compiler import compile_model
-    from lichen.frontends import load
+    from lichen.reading import load
 
     with messages.status("reading, planning, linking and measuring"):
         done = compile_model(load(model), board, out, optimize)

