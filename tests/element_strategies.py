@@ -53,9 +53,10 @@ def binary_modules(draw: st.DrawFn, kind: str) -> Module:
         data = [rng.normal(size=s).astype(np.float32) for s in (a_shape, b_shape)]
     else:
         scale, zero = st.floats(-7, 2).map(lambda e: 10.0**e), st.integers(-128, 127)
-        finest = 4e-3 if kind == "mul" else 1e-3
+        a_scale, b_scale = draw(scale), draw(scale)
+        finest = a_scale * b_scale / 8000 if kind == "mul" else max(a_scale, b_scale) / 2e5
         result_scale = draw(st.floats(-3, 4).map(lambda e: 10.0**e).filter(lambda s: s > finest))
-        types = [i8(*s, scale=draw(scale), zero=draw(zero)) for s in (a_shape, b_shape)]
+        types = [i8(*a_shape, scale=a_scale, zero=draw(zero)), i8(*b_shape, scale=b_scale, zero=draw(zero))]
         types.append(i8(*shape, scale=result_scale, zero=draw(zero)))
         data = [bytes_of(t, rng) for t in types[:2]]
     operands = [fixed(data[i], types[i]) if i == constant_at else types[i] for i in (0, 1)]

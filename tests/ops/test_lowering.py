@@ -11,45 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import element_strategies as elements
 import lichen.backend
-import shape_strategies as moves
-import strategies as windows
+from every_operator import EVERY
 from lichen.ir.accesses import Accesses
 from lichen.ir.kernel import PLAIN, KernelCall
-from lichen.ir.module import Constant, Module, Operation, State
+from lichen.ir.module import Constant, Operation, State
 from lichen.ir.operator import kinds, operator
-from lichen.ir.types import TensorType
 
 KERNELS = Path(lichen.backend.__file__).parent / "kernels"
 LIMITS = {"int8_t": 2**7, "int16_t": 2**15, "int32_t": 2**31}
-
-EVERY: dict[str, st.SearchStrategy[Module]] = {
-    **{kind: elements.binary_modules(kind) for kind in ("add", "sub", "mul")},
-    **{
-        kind: elements.element_map_modules(kind)
-        for kind in ("relu", "relu6", "leaky_relu", "hard_swish", "logistic", "tanh")
-    },
-    "softmax": elements.softmax_modules(),
-    "quantize": elements.quantize_modules(),
-    "dequantize": elements.dequantize_modules(),
-    "reshape": moves.reshapes(),
-    "transpose": moves.transposes(),
-    "strided_slice": moves.slices(),
-    "concat": moves.joins("concat"),
-    "split": moves.joins("split"),
-    "read_state": moves.dtypes.map(lambda dtype: moves.delay(TensorType((3,), dtype))),
-    "write_state": moves.dtypes.map(lambda dtype: moves.delay(TensorType((3,), dtype))),
-    "conv2d": st.sampled_from(["int8", "float32"]).flatmap(windows.conv2d_modules),
-    "depthwise_conv2d": st.sampled_from(["int8", "float32"]).flatmap(windows.depthwise_modules),
-    "dense": st.sampled_from(["int8", "float32"]).flatmap(windows.dense_modules),
-    "avg_pool2d": st.sampled_from(["int8", "float32"]).flatmap(lambda d: windows.pool_modules("avg_pool2d", d)),
-    "max_pool2d": st.sampled_from(["int8", "float32"]).flatmap(lambda d: windows.pool_modules("max_pool2d", d)),
-    "pad": st.sampled_from(["int8", "float32"]).flatmap(windows.pad_modules),
-    "resize_nearest": st.sampled_from(["int8", "float32"]).flatmap(windows.resize_modules),
-    "mean": st.sampled_from(["int8", "float32"]).flatmap(windows.mean_modules),
-}
-"""A strategy for each operator there is."""
 
 
 @dataclass(frozen=True)
