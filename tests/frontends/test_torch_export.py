@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,7 @@ from lichen.ir.module import Module
 from lichen.nn.quantize import export
 from lichen.nn.threads import single_threaded
 from lichen.passes import run_passes
-
-sys.path.insert(0, str(Path(__file__).parent))
+from native_check import assert_native_equals_interpreter
 from torch_nets import Net, memory_order, random_input, randomise
 
 IMAGE = (1, 4, 8, 6)
@@ -141,6 +139,17 @@ def test_signals(name: str) -> None:
 def test_vectors(name: str) -> None:
     """Networks of feature vectors agree with PyTorch."""
     assert_same(VECTORS[name], VECTOR)
+
+
+def test_c_follows_the_interpreter() -> None:
+    """The C of all these networks gives the interpreter's values, under sanitizers."""
+    cases = [
+        (net, shape) for nets, shape in ((IMAGES, IMAGE), (SIGNALS, SIGNAL), (VECTORS, VECTOR)) for net in nets.values()
+    ]
+    modules = [lowered(randomise(net), shape) for net, shape in cases]
+    for module in modules:
+        run_passes(module)
+    assert_native_equals_interpreter(modules, samples=1)
 
 
 @st.composite

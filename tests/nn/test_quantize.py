@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +25,7 @@ from lichen.nn.train import Recipe, fit
 from lichen.nn.zoo import digits_cnn
 from lichen.passes import run_passes
 from lichen.passes.integerize import integerize
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "frontends"))
+from native_check import assert_native_equals_interpreter
 from torch_nets import Net, memory_order, randomise
 
 
@@ -85,15 +84,24 @@ NETS = {
 }
 
 
+@cache
+def lowered(name: str) -> tuple[torch.export.ExportedProgram, Module, list[str]]:
+    return quantised(*NETS[name])
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_int8_follows_the_quantised_program(name: str) -> None:
     """Everything becomes int8, and the result is the program's to one step of the output scale."""
-    model, shape = NETS[name]
-    program, module, left = quantised(model, shape)
+    program, module, left = lowered(name)
     assert left == []
     values = [module.infer.inputs[0], *(r for op in module.infer.operations for r in op.results)]
     assert {v.type.dtype for v in values} == {DType.INT8}
-    assert steps_apart(program, module, shape) <= 1.01
+    assert steps_apart(program, module, NETS[name][1]) <= 1.01
+
+
+def test_c_follows_the_interpreter() -> None:
+    """The C of all these networks gives the interpreter's bytes, under sanitizers."""
+    assert_native_equals_interpreter([lowered(name)[1] for name in NETS])
 
 
 def test_weights_are_per_channel_and_symmetric() -> None:
