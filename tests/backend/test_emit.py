@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphs import conv_module
+from graphs import conv_module, int8
 from lichen.backend.emit import KERNELS, emit
 from lichen.backend.folder import replacing, write_folder
 from lichen.backend.literals import initialiser, literal
 from lichen.backend.program import plan_module
 from lichen.errors import InputError
 from lichen.ir.kernel import PLAIN
+from lichen.ir.module import Function, Module, Operation, Value
 from native_check import WARNINGS, assert_native_equals_interpreter
 
 OF_LIBC = {"memcpy", "memset", "memmove", "expf", "tanhf", "sqrtf", "floorf", "roundf", "lrintf", "rintf", "fabsf"}
@@ -75,6 +76,25 @@ def test_a_folder_of_something_else_is_not_replaced(tmp_path: Path) -> None:
         raise RuntimeError
     assert (folder / "manifest.json").is_file()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["precious", "toy"]
+
+
+@pytest.mark.parametrize("name", ["string", "SIZE", "uint8", "lichen_copy", "port"])
+def test_a_name_that_c_needs_is_refused(name: str) -> None:
+    """A `string.h` or a `size_t` of the model's own would break every build it is part of."""
+    with pytest.raises(InputError, match="cannot be called"):
+        emit(plan_module(conv_module(name), PLAIN), "size")
+
+
+def test_comments_and_calls_are_wrapped_but_never_inside_a_name() -> None:
+    """An operator with many long-named operands stays within 120 columns."""
+    type_ = int8((4,))
+    operands = [Value(f"activation_of_a_layer_with_a_rather_long_name_{i}", type_) for i in range(8)]
+    result = Value("y", type_.with_shape(32))
+    operation = Operation("concat", list(operands), [result], {"axis": 0})
+    module = Module("wide", {"infer": Function("infer", operands, [operation], [result])})
+    source = emit(plan_module(module, PLAIN), "size").files["wide.c"]
+    assert max(map(len, source.splitlines())) <= 120
+    assert all(source.count(value.name) == 1 for value in operands)
 
 
 def test_literals_read_back_to_the_same_value() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,20 @@ import numpy as np
 from lichen import __version__
 from lichen.backend.literals import C_TYPES, WIDTH, initialiser, literal, wrap
 from lichen.backend.program import Program, Step
-from lichen.errors import UnsupportedError
+from lichen.errors import InputError, UnsupportedError
 from lichen.ir.kernel import Argument, KernelCall, Operand, Scratch, Table
-from lichen.ir.module import Array, Namer, State, Value
+from lichen.ir.module import Array, Constant, Namer, Operation, State, Value
 from lichen.ir.print import print_module
+from lichen.ir.types import Quantisation
 
 KERNELS = Path(__file__).parent / "kernels"
+
+_TAKEN = re.compile(
+    r"assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdarg|stdbool|stddef|stdint|stdio"
+    r"|stdlib|string|tgmath|time|wchar|wctype|size|ptrdiff|max_align|u?int(8|16|32|64|ptr|max)|port|lichen_.*",
+    re.IGNORECASE,
+)
+"""Names of models whose `<name>.h` or `<name>_t` is already somebody else's."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,13 @@ class Sources:
 
 
 def emit(program: Program, optimize: str) -> Sources:
-    """The C files of a model, its kernels and its graph. `optimize` is `speed` or `size`; same input, same bytes."""
+    """The C files of a model, its kernels and its graph. `optimize` is `speed` or `size`; same input, same bytes.
+
+    Raises `InputError` for a model whose name C or Lichen has taken.
+    """
     name = program.module.name
+    if _TAKEN.fullmatch(name):
+        raise InputError(f"a model cannot be called '{name}', C needs that name itself; rename the model's file")
     graph = print_module(program.module)
     digest = hashlib.sha256(graph.encode()).hexdigest()[:16]
     tables = _Tables(name)
@@ -124,24 +138,16 @@ def _call(program: Program, index: int, step: Step, owner: str, tables: _Tables)
     arguments += [text(argument) for argument in call.arguments]
     if call.rows is not None:
         arguments += ["0", str(call.rows)]
-    shapes = ", ".join("x".join(map(str, v.type.shape)) or "scalar" for v in operation.results)
-    return _wrapped(
-        f"    LICHEN_MARK({index}); /* {operation.name} = {operation.kind}{f', {shapes}' if shapes else ''} */\n",
-        f"    lichen_{call.kernel}(",
-        arguments,
-    )
+    statement = wrap(arguments, f"    lichen_{call.kernel}(", ");", indent=8)
+    return f"{_comment(operation)}\n    LICHEN_MARK({index});\n{statement}"
 
 
-def _wrapped(mark: str, head: str, arguments: list[str]) -> str:
-    """The call on one line, or with its arguments continued on further lines where it is too long."""
-    lines, line = [], head
-    for index, argument in enumerate(arguments):
-        piece = argument + (");" if index == len(arguments) - 1 else ",")
-        if len(line) + len(piece) + 1 > WIDTH:
-            lines.append(line.rstrip())
-            line = "        "
-        line += piece + ("" if piece.endswith(";") else " ")
-    return mark + "\n".join([*lines, line])
+def _comment(operation: Operation) -> str:
+    """The operation and the shapes of its results. Constants are left out: they stand among the call's arguments."""
+    operands = ", ".join(v.name for v in operation.operands if not isinstance(v, Constant))
+    results = ", ".join(f"{v.name} [{' x '.join(map(str, v.type.shape))}]" for v in operation.results)
+    text = f"/* {f'{results} = ' if results else ''}{operation.kind}({operands}) */"
+    return textwrap.fill(text, WIDTH, initial_indent="    ", subsequent_indent=" " * 7, break_long_words=False)
 
 
 def _address(program: Program, value: Value) -> str:
@@ -219,30 +225,35 @@ def _tensor_lines(program: Program) -> str:
     def lines(role: str, values: list[Value]) -> Iterator[str]:
         for index, value in enumerate(values):
             shape = " x ".join(map(str, value.type.shape))
-            q = value.type.quantisation
-            real = f", real = {q.scale[0]:.6g} * (stored - {q.zero_point[0]})" if q is not None else ""
-            yield f"   {role} {index}: {value.name}, {C_TYPES[str(value.type.dtype.numpy)]} {shape}{real}\n"
+            c_type = C_TYPES[str(value.type.dtype.numpy)]
+            yield f"   {role} {index}: {value.name}, {c_type} [{shape}]{_meaning(value.type.quantisation)}\n"
 
     return "".join([*lines("input", program.module.infer.inputs), *lines("output", program.module.infer.outputs)])
+
+
+def _meaning(q: Quantisation | None) -> str:
+    """What a stored integer stands for, in words for a comment."""
+    if q is None:
+        return ""
+    zero = q.zero_point[0]
+    stored = f"(stored {'-' if zero > 0 else '+'} {abs(zero)})" if zero else "stored"
+    return f", real = {q.scale[0]:.6g} * {stored}"
 
 
 def _source(program: Program, optimize: str, calls: list[str], initial: list[str], digest: str) -> str:
     name, function = program.module.name, program.module.infer
     headers = sorted({f"lichen_{step.call.kernel}.h" for step in program.steps} | {"lichen_common.h"})
-    includes = [f'#include "{header}"' for header in headers]
-    if any(value in (math.inf, -math.inf) for step in program.steps for value in step.call.params.values()):
-        includes.insert(0, "#include <math.h>")
-    if initial:
-        includes.insert(0, "#include <string.h>")
+    includes = "".join(f'#include "{header}"\n' for header in headers)
+    system = "#include <math.h>\n" if _uses_infinity(program) else ""
+    system += "#include <string.h>\n" if any("memset" in line for line in initial) else ""
     speed = "#define LICHEN_OPTIMIZE_SPEED 1\n" if optimize == "speed" else ""
     body = "\n\n".join([*calls, f"    LICHEN_MARK({len(calls)});"])
-    uses_arena = any("arena" in call for call in calls)
+    uses_arena = any("arena + " in call for call in calls)
     arena = "    int8_t *const arena = self->arena.bytes;\n\n" if uses_arena else "    (void)self;\n\n"
     return f"""/* Generated by lichen {__version__}; graph {digest}. */
 {speed}#include "{name}.h"
-
-{chr(10).join(includes)}
-
+{f"{chr(10)}{system}" if system else ""}
+{includes}
 #include "{name}_weights.h"
 
 void {name}_init({name}_t *self)
@@ -275,6 +286,10 @@ size_t {name}_output_bytes(unsigned index)
 {_switch([str(v.type.bytes) for v in function.outputs], "0")}
 }}
 """
+
+
+def _uses_infinity(program: Program) -> bool:
+    return any(math.isinf(value) for step in program.steps for value in step.call.params.values())
 
 
 def _switch(values: list[str], otherwise: str, unused: str = "") -> str:

@@ -14,7 +14,54 @@ C_TYPES |= {"float32": "float", "bool": "uint8_t"}
 """NumPy element type -> C element type."""
 
 C_NAMES = frozenset(
-    ["assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math", "setjmp", "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib", "stdnoreturn", "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype", "alloca", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "intptr", "uintptr", "intmax", "uintmax", "ptrdiff", "size", "ssize", "max_align"]
+    [
+        "assert",
+        "complex",
+        "ctype",
+        "errno",
+        "fenv",
+        "float",
+        "inttypes",
+        "iso646",
+        "limits",
+        "locale",
+        "math",
+        "setjmp",
+        "signal",
+        "stdalign",
+        "stdarg",
+        "stdatomic",
+        "stdbool",
+        "stddef",
+        "stdint",
+        "stdio",
+        "stdlib",
+        "stdnoreturn",
+        "string",
+        "tgmath",
+        "threads",
+        "time",
+        "uchar",
+        "wchar",
+        "wctype",
+        "alloca",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "intptr",
+        "uintptr",
+        "intmax",
+        "uintmax",
+        "ptrdiff",
+        "size",
+        "ssize",
+        "max_align",
+    ]
 )
 """Names that a model must not have: `<name>.h` would shadow a header of C, or `<name>_t` be one of its types."""
 
@@ -37,15 +84,17 @@ def initialiser(array: Array) -> str:
     return wrap(map(literal, items))
 
 
-def wrap(items: Iterable[str]) -> str:
-    """`items` joined by commas, in lines of 120 columns indented by four."""
+def wrap(items: Iterable[str], head: str = "    ", tail: str = ",", indent: int = 4) -> str:
+    """`items` (one at least) joined by commas between `head` and `tail`, in lines of 120 columns; all but the first are indented."""
+    *most, last = items
     lines: list[str] = []
-    line = "   "
-    for item in items:
-        if len(line) + len(item) + 2 > WIDTH:
+    line, fresh = head, True
+    for piece in (*(f"{item}," for item in most), f"{last}{tail}"):
+        if not fresh and len(line) + 1 + len(piece) > WIDTH:
             lines.append(line)
-            line = "   "
-        line += f" {item},"
+            line, fresh = " " * indent, True
+        line += piece if fresh else f" {piece}"
+        fresh = False
     return "\n".join([*lines, line])
 
 
