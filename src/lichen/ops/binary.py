@@ -58,7 +58,7 @@ class Binary(Operator):
         params: dict[str, int | float],
         order: tuple[int, int] = (0, 1),
     ) -> KernelCall:
-        """The call of a kernel that walks its operands. `names` are what the kernel calls them, `order` which operand is which."""
+        """The call of a kernel that walks its operands: `names` are what it calls them, `order` which operand is which."""
         walk = _walk(operation, order)
         first, second = names
         shape = int32_params(operation, rows=walk.rows, inner=walk.inner) | int16_params(

@@ -1,7 +1,7 @@
 """Transcendental functions in fixed point, as gemmlowp defines them; the values of the int8 softmax, logistic and tanh.
 
-A `Qm` number is an int32 with `m` integer bits and `31 - m` fractional ones. Functions take and return int64 arrays that hold int32
-values. Source: `fixedpoint/fixedpoint.h` of google/gemmlowp.
+A `Qm` number is an int32 with `m` integer bits and `31 - m` fractional ones. Functions take and return int64 arrays that hold
+int32 values. Source: `fixedpoint/fixedpoint.h` of google/gemmlowp.
 """
 
 from __future__ import annotations

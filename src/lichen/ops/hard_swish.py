@@ -16,7 +16,10 @@ _MOST_SHIFT = 15  # of an int16
 
 @register
 class HardSwish(ElementMap):
-    """x -> x * min(max(x + 3, 0), 6) / 6. int8: same bytes as TensorFlow Lite Micro's 16-bit arithmetic. float32: within 1e-6 relative."""
+    """x -> x * min(max(x + 3, 0), 6) / 6.
+
+    int8: same bytes as TensorFlow Lite Micro's 16-bit arithmetic. float32: within 1e-6 relative.
+    """
 
     kind = "hard_swish"
 

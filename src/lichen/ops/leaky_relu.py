@@ -15,7 +15,10 @@ from lichen.ops.lookup import ElementMap, unary_call
 
 @register
 class LeakyRelu(ElementMap):
-    """x -> x where positive, else alpha * x; alpha is any finite number. int8: same bytes as TensorFlow Lite Micro. float32: exact."""
+    """x -> x where positive, else alpha * x; alpha is any finite number.
+
+    int8: same bytes as TensorFlow Lite Micro. float32: exact.
+    """
 
     kind = "leaky_relu"
     attributes = {"alpha": float}

@@ -1,4 +1,4 @@
-"""Operators that map each element by itself: in int8 they are a table of 256 bytes, filled by the exact reference at compile time."""
+"""Operators that map each element by itself: in int8 a table of 256 bytes, filled by the exact reference at compile time."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ class ScaledSum:
         zeros = [value.type.zero_point for value in operation.operands]
         multiplier, result = self.inputs[narrow], operation.results[0].type
         if multiplier == _HALF:
-            # The kernel shifts by at least one, so a half is the largest mantissa shifted by one: for 9-bit values, 20 bits up, that is
-            # the same to the last bit.
+            # The kernel shifts by at least one, so a half is the largest mantissa shifted by one: for 9-bit values, 20 bits up,
+            # that is the same to the last bit.
             multiplier = Multiplier(INT32_MAX, -1)
         shift = -self.output.shift
         half, zero = 1 << (shift - 1), result.zero_point

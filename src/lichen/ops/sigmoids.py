@@ -17,7 +17,10 @@ _INTEGER_BITS = 4
 def saturating_map(
     x: TensorType, stored: Int64Array, function: Callable[[Int64Array, int], Int64Array], bits: int, zero_point: int
 ) -> Int64Array:
-    """`function(x)` in Q0, rounded to `bits` fractional bits, plus the zero point. Raises `VerifyError` for a scale out of range."""
+    """`function(x)` in Q0, rounded to `bits` fractional bits, plus the zero point.
+
+    Raises `VerifyError` for a scale that is out of range.
+    """
     require(
         2.0**-27 <= x.scale <= 2.0**27, f"the input scale {x.scale:g} is out of the range of fixed-point arithmetic"
     )

@@ -33,8 +33,8 @@ _MOST_TERMS = (1 << _SUM_INTEGER_BITS) - 1  # more could overflow the sum
 class Softmax(Operator):
     """x (…, n) -> `exp(beta * (x - max)) / sum` along the last axis, the same shape.
 
-    int8: same bytes as TensorFlow Lite Micro, which stops where the exponentials add up to 512 or more; here the result is then zero
-    everywhere. The result has scale 1/256 and zero point -128. float32: within 2e-6 absolute.
+    int8: same bytes as TensorFlow Lite Micro, which stops where the exponentials add up to 512 or more; here the result is then
+    zero everywhere. The result has scale 1/256 and zero point -128. float32: within 2e-6 absolute.
     """
 
     kind = "softmax"

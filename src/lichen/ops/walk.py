@@ -66,7 +66,7 @@ class Walk:
         return (self.row_offsets(operand)[:, None] + inner).ravel()
 
     def elementwise(self, sizes: dict[int, int], result_size: int) -> Accesses:
-        """One access an element: the operands named in `sizes` (bytes of their elements) are read before the result is written."""
+        """One access an element: operands, whose elements have `sizes` bytes, are read before the result is written."""
         index = np.arange(self.rows * self.inner, dtype=np.int64)
         return Accesses(
             {operand: run_spans(self.offsets(operand), 1, size) for operand, size in sizes.items()},

@@ -1,5 +1,5 @@
-/* float32 sum or difference of two operands, which may be broadcast or stand in flash. Elements in order, both operands read before the
-   result is written. */
+/* float32 sum or difference of two operands, which may be broadcast or stand in flash.
+   Elements in order, both operands read before the result is written. */
 #ifndef LICHEN_ADD_F32_H
 #define LICHEN_ADD_F32_H
 

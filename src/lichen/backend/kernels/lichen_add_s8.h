@@ -1,5 +1,6 @@
-/* int8 sum or difference of two operands, which may be broadcast or stand in flash. The operand of the larger scale ("wide") needs
-   no multiplication: its multiplier is exactly one half. Elements in order, both operands read before the result is written. */
+/* int8 sum or difference of two operands, which may be broadcast or stand in flash. The operand of the larger scale ("wide")
+   needs no multiplication: its multiplier is exactly one half.
+   Elements in order, both operands read before the result is written. */
 #ifndef LICHEN_ADD_S8_H
 #define LICHEN_ADD_S8_H
 
@@ -45,7 +46,8 @@ LICHEN_INLINE int8_t lichen_add_s8_result(const lichen_add_s8_params *p, int32_t
 #endif
 
 /* The usual case: n sums of neighbours in RAM. */
-LICHEN_ADD_S8_LOOP void lichen_add_s8_run(const lichen_add_s8_params *p, const int8_t *wide, const int8_t *narrow, int8_t *out, int n)
+LICHEN_ADD_S8_LOOP void lichen_add_s8_run(const lichen_add_s8_params *p, const int8_t *wide, const int8_t *narrow, int8_t *out,
+    int n)
 {
     const lichen_add_s8_params local = *p; /* out might alias p */
     for (int i = 0; i < n; i++) {

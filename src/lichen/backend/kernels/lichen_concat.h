@@ -12,8 +12,8 @@ typedef struct {
     int32_t bytes0, bytes1, bytes2, bytes3, bytes4, bytes5, bytes6, bytes7, bytes8, bytes9;
 } lichen_concat_params;
 
-LICHEN_KERNEL void lichen_concat(const lichen_concat_params *p, const void *in0, const void *in1, const void *in2, const void *in3, const void *in4,
-    const void *in5, const void *in6, const void *in7, const void *in8, const void *in9, void *out)
+LICHEN_KERNEL void lichen_concat(const lichen_concat_params *p, const void *in0, const void *in1, const void *in2, const void *in3,
+    const void *in4, const void *in5, const void *in6, const void *in7, const void *in8, const void *in9, void *out)
 {
     const int rows = (int)p->rows;
     const int bytes[LICHEN_CONCAT_MOST] = {(int)p->bytes0, (int)p->bytes1, (int)p->bytes2, (int)p->bytes3, (int)p->bytes4,

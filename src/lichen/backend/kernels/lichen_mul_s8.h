@@ -1,5 +1,5 @@
-/* int8 product of two operands, which may be broadcast or stand in flash. Elements in order, both operands read before the result is
-   written. */
+/* int8 product of two operands, which may be broadcast or stand in flash.
+   Elements in order, both operands read before the result is written. */
 #ifndef LICHEN_MUL_S8_H
 #define LICHEN_MUL_S8_H
 

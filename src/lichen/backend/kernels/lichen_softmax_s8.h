@@ -28,7 +28,8 @@ LICHEN_INLINE int32_t lichen_softmax_s8_reciprocal(int32_t x)
     return y > INT32_MAX / 2 ? INT32_MAX : y * 2;
 }
 
-LICHEN_KERNEL void lichen_softmax_s8(const lichen_softmax_s8_params *p, const int8_t *in, int8_t *out, const int32_t *exponentials)
+LICHEN_KERNEL void lichen_softmax_s8(const lichen_softmax_s8_params *p, const int8_t *in, int8_t *out,
+    const int32_t *exponentials)
 {
     const int rows = (int)p->rows;
     const int depth = (int)p->depth;

@@ -13,8 +13,8 @@ typedef struct {
     int32_t bytes0, bytes1, bytes2, bytes3, bytes4, bytes5, bytes6, bytes7, bytes8, bytes9;
 } lichen_split_params;
 
-LICHEN_KERNEL void lichen_split(const lichen_split_params *p, const void *in, void *out0, void *out1, void *out2, void *out3, void *out4,
-    void *out5, void *out6, void *out7, void *out8, void *out9)
+LICHEN_KERNEL void lichen_split(const lichen_split_params *p, const void *in, void *out0, void *out1, void *out2, void *out3,
+    void *out4, void *out5, void *out6, void *out7, void *out8, void *out9)
 {
     const int rows = (int)p->rows;
     const int bytes[LICHEN_SPLIT_MOST] = {(int)p->bytes0, (int)p->bytes1, (int)p->bytes2, (int)p->bytes3, (int)p->bytes4,

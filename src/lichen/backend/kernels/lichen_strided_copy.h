@@ -1,5 +1,5 @@
-/* Gathers the elements of the result, in order, from an operand that is walked by strides: slices and transpositions of any element
-   type. A run whose elements are neighbours is moved as a whole. */
+/* Gathers the elements of the result, in order, from an operand that is walked by strides: slices and transpositions of any
+   element type. A run whose elements are neighbours is moved as a whole. */
 #ifndef LICHEN_STRIDED_COPY_H
 #define LICHEN_STRIDED_COPY_H
 

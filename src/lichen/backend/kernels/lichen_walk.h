@@ -1,5 +1,5 @@
 /* Walks two operands along the runs of their result: an odometer over the dimensions outside the runs. Twin: ops/walk.py.
-   geometry: for each dimension, outermost first, {extent, step of operand a, step of operand b}; offsets and steps in elements. */
+   geometry: for each dimension, outermost first, {extent, step of operand a, step of operand b}; all in elements. */
 #ifndef LICHEN_WALK_H
 #define LICHEN_WALK_H
 
