@@ -15,7 +15,7 @@ help: ## print this list
 setup: packages $(STAMP) ## set up .venv from requirements.lock, and the compilers and emulators
 
 packages:
-	@tools/install-packages
+	@tools/install-packages $(PYTHON)
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Lichen needs Python 3.11 or newer: make PYTHON=python3.11 …"; exit 1; }
