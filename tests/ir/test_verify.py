@@ -58,6 +58,11 @@ def state_as_a_value(module: Module) -> None:
     module.infer.operations[0].operands[0] = State("s", type_, np.zeros(type_.shape, np.int8))
 
 
+def value_to_be_changed(module: Module) -> None:
+    x = module.infer.inputs[0]
+    module.infer.operations.append(Operation("write_state", [x, x], []))
+
+
 def unknown_operator(module: Module) -> None:
     module.infer.operations.append(Operation("teleport", [], []))
 
@@ -74,6 +79,7 @@ BREAKAGES = [
     too_few_operands,
     data_of_another_shape,
     state_as_a_value,
+    value_to_be_changed,
 ]
 
 

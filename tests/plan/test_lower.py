@@ -127,6 +127,10 @@ class _Forgetful(_Test):
         return whole({}, {0: 16})
 
 
+class _Writing(_Test):
+    updates = frozenset({0})
+
+
 @pytest.fixture
 def kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Operators for the tests below, and for state."""
@@ -134,7 +138,7 @@ def kinds(monkeypatch: pytest.MonkeyPatch) -> None:
         ("scratchy", _Scratchy()),
         ("forgetful", _Forgetful()),
         ("read_state", _Test()),
-        ("write_state", _Test()),
+        ("write_state", _Writing()),
     ):
         monkeypatch.setitem(registry._REGISTRY, kind, rule)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from lichen.errors import InputError
 from lichen.ir.module import Array, Constant, Function, Module, Operation, State, Value
 from lichen.ir.operator import operator
@@ -43,13 +41,14 @@ class Interpreter:
             values[value] = array
         for op in self.function.operations:
             operands = [self._load(v, values) for v in op.operands]
-            if op.kind == "write_state":
-                target = op.operands[0]
-                assert isinstance(target, State)
-                self.state[target] = np.array(operands[1], copy=True)
-                results: tuple[Array, ...] = ()
-            else:
-                results = operator(op.kind).evaluate(op, *operands)
+            rule = operator(op.kind)
+            computed = rule.evaluate(op, *operands)
+            results, updated = computed[: len(op.results)], computed[len(op.results) :]
+            for index, array in zip(sorted(rule.updates), updated, strict=True):
+                target = op.operands[index]
+                assert isinstance(target, State) and array.shape == target.type.shape
+                assert array.dtype == target.type.dtype.numpy
+                self.state[target] = array
             for value, array in zip(op.results, results, strict=True):
                 assert array.shape == value.type.shape and array.dtype == value.type.dtype.numpy, (
                     op.kind,

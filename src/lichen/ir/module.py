@@ -42,7 +42,7 @@ class Constant(Value):
 
 @dataclass(eq=False)
 class State(Value):
-    """A tensor that survives from call to call (and, if saved, a reset): read by `read_state`, replaced by `write_state`."""
+    """A tensor that survives from call to call (and, if saved, a reset): read and changed by the operators that say so."""
 
     initial: Array
 

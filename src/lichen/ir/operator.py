@@ -22,6 +22,10 @@ class Operator(ABC):
     """Fewest and most operands."""
     results: ClassVar[int | None] = 1
     """Number of results; `None` if it varies."""
+    reads_state: ClassVar[frozenset[int]] = frozenset()
+    """Operands that may be state, which the kernel then reads where it lies."""
+    updates: ClassVar[frozenset[int]] = frozenset()
+    """Operands that must be state, which the kernel changes where it lies."""
     is_view: ClassVar[bool] = False
     """The result is the operand's memory under another type: no code, no copy."""
 
@@ -31,7 +35,10 @@ class Operator(ABC):
 
     @abstractmethod
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
-        """The NumPy reference: the results' exact bytes (int8), or their values summed in the kernel's order (float32)."""
+        """The NumPy reference: the results' exact bytes (int8), or their values summed in the kernel's order (float32).
+
+        The new value of each operand in `updates` follows the results. No operand is changed.
+        """
 
     def macs(self, operation: Operation) -> int:
         """Multiply-accumulate operations of one evaluation, padding included as in the usual count."""

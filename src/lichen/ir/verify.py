@@ -77,9 +77,11 @@ def verify_operation(op: Operation, where: str) -> None:
     for key, expected in rule.attributes.items():
         if not _is_of(op.attributes[key], expected):
             raise VerifyError(f"{where}: attribute {key} is not of type {expected.__name__}")
-    for value in op.operands:
-        if isinstance(value, State) != (op.kind in ("read_state", "write_state") and value is op.operands[0]):
-            raise VerifyError(f"{where}: state is read by read_state and written by write_state only")
+    for index, value in enumerate(op.operands):
+        if index in rule.updates and not isinstance(value, State):
+            raise VerifyError(f"{where}: {value.symbol} is to be changed, but is not state")
+        if isinstance(value, State) and index not in rule.updates | rule.reads_state:
+            raise VerifyError(f"{where}: {value.symbol} is state, which {op.kind} cannot read; read it by read_state first")
     try:
         rule.check(op)
     except LichenError as error:

@@ -6,7 +6,7 @@ import numpy as np
 
 from lichen.ir.accesses import Accesses
 from lichen.ir.kernel import Core, KernelCall, Operand, Result
-from lichen.ir.module import Array, Operation
+from lichen.ir.module import Array, Operation, State
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.params import int16_params, int32_params
 
@@ -17,9 +17,11 @@ class ReadState(Operator):
 
     kind = "read_state"
     operands = (1, 1)
+    reads_state = frozenset({0})
 
     def check(self, operation: Operation) -> None:
         state, result = operation.operands[0], operation.results[0]
+        require(isinstance(state, State), f"{state.symbol} is not state")
         require(state.type == result.type, f"the result is not of the type of {state.symbol}")
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:

@@ -6,26 +6,26 @@ import numpy as np
 
 from lichen.ir.accesses import Accesses
 from lichen.ir.kernel import Core, KernelCall, Operand
-from lichen.ir.module import Array, Constant, Operation, State
+from lichen.ir.module import Array, Constant, Operation
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.params import bytes_anywhere, in_flash, int16_params, int32_params
 
 
 @register
 class WriteState(Operator):
-    """$state, value -> nothing; the state becomes the value. The interpreter keeps state itself, so `evaluate` has no result."""
+    """$state, value -> nothing; the state becomes the value."""
 
     kind = "write_state"
     operands = (2, 2)
+    updates = frozenset({0})
     results = 0
 
     def check(self, operation: Operation) -> None:
         state, value = operation.operands
-        require(not isinstance(value, State), "the value must not be state itself; read it first")
         require(state.type == value.type, f"{value.symbol} is not of the type of {state.symbol}")
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
-        return ()
+        return (np.array(operands[1], copy=True),)
 
     def accesses(self, operation: Operation) -> Accesses:
         value = operation.operands[1]

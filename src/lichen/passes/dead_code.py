@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from lichen.ir.module import Function, Module, Value
+from lichen.ir.operator import operator
 
 
 def dead_code(module: Module) -> bool:
-    """Writes to state count as uses; inputs stay, they are part of the interface."""
+    """What changes state is used; inputs stay, they are part of the interface."""
     changed = False
     for function in module.functions.values():
         changed |= _sweep(function)
@@ -17,7 +18,7 @@ def _sweep(function: Function) -> bool:
     live: set[Value] = set(function.outputs)
     kept = []
     for op in reversed(function.operations):
-        if not op.results or any(result in live for result in op.results):
+        if operator(op.kind).updates or any(result in live for result in op.results):
             live.update(op.operands)
             kept.append(op)
     changed = len(kept) < len(function.operations)

@@ -83,15 +83,16 @@ def _named_operations(function: Function) -> dict[str, Operation]:
 
 
 def _state_order(operations: Mapping[str, Operation]) -> dict[str, tuple[str, ...]]:
-    """For each operation the earlier ones it must not overtake: a write of state anything, a read any write."""
+    """For each operation the earlier ones it must not overtake: an update of state anything, a read any update."""
     after: dict[str, tuple[str, ...]] = {}
     touched: dict[Value, list[tuple[str, bool]]] = {}
     for name, op in operations.items():
-        writes, before = op.kind != "read_state", dict[str, None]()
+        before: dict[str, None] = {}
+        changed = {op.operands[index] for index in operator(op.kind).updates}
         for state in dict.fromkeys(value for value in op.operands if isinstance(value, State)):
             earlier = touched.setdefault(state, [])
-            before.update((other, None) for other, wrote in earlier if writes or wrote)
-            earlier.append((name, writes))
+            before.update((other, None) for other, updated in earlier if updated or state in changed)
+            earlier.append((name, state in changed))
         after[name] = tuple(before)
     return after
 
