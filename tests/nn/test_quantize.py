@@ -64,6 +64,16 @@ NETS = {
     "conv1d": (nn.Sequential(nn.Conv1d(3, 5, 3, stride=2), nn.ReLU(inplace=True)), SIGNAL),
     "pool, flatten, linear": (nn.Sequential(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 5)), IMAGE),
     "avg pool": (nn.AvgPool2d(2), IMAGE),
+    "avg pool counting padding": (nn.AvgPool2d(3, padding=1), IMAGE),
+    "inception": (
+        Net(
+            lambda x, a, b: torch.cat([a(x).relu(), F.max_pool2d(b(x), 3, 1, 1)], 1),
+            nn.Conv2d(4, 2, 1),
+            nn.Conv2d(4, 3, 1),
+        ),
+        IMAGE,
+    ),
+    "shuffle": (Net(lambda x: x.view(1, 2, 2, 8, 8).transpose(1, 2).reshape(1, 4, 8, 8)), IMAGE),
     "add, relu": (Net(lambda x: F.relu(x + x)), IMAGE),
     "mul": (Net(lambda x: x * x), IMAGE),
     "sub of a parameter": (Net(lambda x: x - torch.linspace(-1, 1, 8)), IMAGE),
@@ -79,7 +89,7 @@ NETS = {
     "leaky relu": (nn.LeakyReLU(0.1), VECTOR),
     "hardswish": (nn.Hardswish(), VECTOR),
     "silu": (nn.SiLU(), VECTOR),
-    "clamp": (nn.Sequential(nn.Linear(12, 6), nn.Hardtanh()), VECTOR),
+    "clamp": (nn.Hardtanh(), VECTOR),
     "reversed and divided": (Net(lambda x: (1.5 - x) / 3), VECTOR),
 }
 
@@ -105,17 +115,20 @@ def test_c_follows_the_interpreter() -> None:
 
 
 def test_weights_are_per_channel_and_symmetric() -> None:
-    """One scale an output channel, zero point 0, and the model itself is not changed."""
-    model = nn.Sequential(nn.Conv2d(4, 5, 3), nn.BatchNorm2d(5)).eval()
-    before = copy.deepcopy(model.state_dict())
-    _, module, _ = quantised(model, IMAGE)
+    """One scale an output channel, zero point 0."""
+    _, module, _ = lowered("conv, norm, relu")
     (weights,) = (c for c in module.constants() if c.type.dtype is DType.INT8)
     assert weights.type.quantisation is not None
     assert len(set(weights.type.quantisation.scale)) == 5 and not any(weights.type.quantisation.zero_point)
-    randomise(model)
-    assert before.keys() == model.state_dict().keys() and torch.equal(
-        before["0.weight"], model.state_dict()["0.weight"]
-    )
+
+
+def test_the_model_is_not_changed() -> None:
+    """Folding batch normalisation for quantisation leaves the float model as it was."""
+    model = randomise(nn.Sequential(nn.Conv2d(4, 5, 3), nn.BatchNorm2d(5)))
+    before = copy.deepcopy(model.state_dict())
+    quantize(model, torch.zeros(IMAGE), [torch.randn(2, *IMAGE[1:])])
+    after = model.state_dict()
+    assert before.keys() == after.keys() and all(torch.equal(before[key], after[key]) for key in before)
 
 
 def test_what_the_quantizer_does_not_know_is_reported() -> None:

@@ -222,6 +222,20 @@ def test_movements_move_int8() -> None:
     np.testing.assert_array_equal(Interpreter(m).run([x])[0], before)
 
 
+def test_zero_padding_moves_int8() -> None:
+    """Padding with real zeros after a dequantize pads the zero point before it; another value stays where it is."""
+    body = """
+    %q = quantize(%x) : i8[1, 4]{{scale = 0.5, zero = 3}}
+    %d = dequantize(%q) : f32[1, 4]
+    %y = pad(%d) {{after = (0, 1), before = (0, 2), value = {value}}} : f32[1, 7]
+    return %y"""
+    moved, kept = (module(body.format(value=value), "%x : f32[1, 4]") for value in ("0.0", "0.3"))
+    assert move_quantisation(moved)
+    (pad,) = (op for op in moved.infer.operations if op.kind == "pad")
+    assert pad.results[0].type.dtype.value == "i8" and pad.attributes["value"] == 3.0
+    assert not move_quantisation(kept)
+
+
 def test_shared_constants_keep_different_names() -> None:
     """Weights of two layers of different inputs are two int8 constants, or one; the module verifies either way."""
     m = module(

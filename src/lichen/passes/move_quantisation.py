@@ -13,7 +13,7 @@ MOVEMENTS = frozenset({"reshape", "transpose", "strided_slice", "split"})
 def move_quantisation(module: Module) -> bool:
     """`reshape(dequantize(x))` becomes `dequantize(reshape(x))`, `quantize(reshape(x))` becomes `reshape(quantize(x))`.
 
-    The second only where nobody else needs the float tensors in between. `quantize(dequantize(x))` with unchanged type is `x`.
+    So does padding with zeros. The second only where nobody else needs the float tensors in between. `quantize(dequantize(x))` with unchanged type is `x`.
     The results are the same bytes.
     """
     changed = False
@@ -27,10 +27,12 @@ def move_quantisation(module: Module) -> bool:
 def _sink(function: Function, namer: Namer) -> bool:
     """One `movement(dequantize(x))`."""
     for position, op in enumerate(function.operations):
-        source = function.producer(op.operands[0]) if op.kind in MOVEMENTS else None
+        source = function.producer(op.operands[0]) if op.kind in MOVEMENTS or _pads_zeros(op) else None
         if source is None or source.kind != "dequantize":
             continue
         stored = source.operands[0]
+        if op.kind == "pad":
+            op.attributes["value"] = float(stored.type.zero_point)
         moved = [Value(r.name, stored.type.with_shape(*r.type.shape)) for r in op.results]
         for result in op.results:
             result.name = namer(result.name)  # the name stays with what moves
@@ -70,6 +72,11 @@ def _cancel(function: Function) -> bool:
         function.operations.remove(op)
         return True
     return False
+
+
+def _pads_zeros(op: Operation) -> bool:
+    """Zero is exact in int8; other padding values may not be."""
+    return op.kind == "pad" and op.operands[0].type.dtype.is_float and op.float_attribute("value") == 0.0
 
 
 def _has_one_use(function: Function, value: Value) -> bool:

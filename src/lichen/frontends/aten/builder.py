@@ -15,7 +15,7 @@ from lichen.frontends.aten.tensor import Flattened, Layout, QuantisedConstant, T
 from lichen.ir.module import Array, Attribute, Constant, Function, Namer, Operation, Value, constant
 from lichen.ir.types import DType, Quantisation, TensorType
 
-_PREPARATIONS = frozenset({"reshape", "transpose"})  # bring an operand into place; the layer's name is for its result
+_ARRANGED = "_in"  # suffix of an operand that is brought into place
 
 
 class Builder:
@@ -32,13 +32,14 @@ class Builder:
         operands: Sequence[Value],
         shape: Sequence[int],
         type_: TensorType | None = None,
+        suffix: str = "",
         **attributes: Attribute,
     ) -> Value:
-        """One operation with one result of `shape`, of the first operand's element type unless `type_` says otherwise."""
-        result = Value(
-            self.named(f"{self.name}_in" if kind in _PREPARATIONS else self.name),
-            (type_ or operands[0].type).with_shape(*shape),
-        )
+        """One operation with one result of `shape`, of the first operand's element type unless `type_` says otherwise.
+
+        The layer's name is for its last result; those before it have a suffix.
+        """
+        result = Value(self.named(self.name + suffix), (type_ or operands[0].type).with_shape(*shape))
         self.function.operations.append(Operation(kind, list(operands), [result], dict(attributes)))
         return result
 
@@ -64,7 +65,7 @@ class Builder:
             value = self.reshaped(value, tuple(tensor.shape[d] for d in present))
             permutation = tuple(present.index(d) for d in order)
             sizes = tuple(tensor.shape[d] for d in order)
-            value = self.emit("transpose", [value], sizes, permutation=permutation)
+            value = self.emit("transpose", [value], sizes, suffix=_ARRANGED, permutation=permutation)
         return replace(wanted, value=self.reshaped(value, shape))
 
     def plain(self, tensor: Tensor) -> Tensor:
@@ -78,11 +79,11 @@ class Builder:
             return tensor
         value = self.reshaped(tensor.value, flat.sizes)
         sizes = tuple(flat.sizes[i] for i in flat.permutation)
-        value = self.emit("transpose", [value], sizes, permutation=flat.permutation)
+        value = self.emit("transpose", [value], sizes, suffix=_ARRANGED, permutation=flat.permutation)
         return Tensor(self.reshaped(value, tensor.shape), tensor.shape, t.identity(tensor.rank))
 
     def reshaped(self, value: Value, shape: tuple[int, ...]) -> Value:
-        return value if value.type.shape == shape else self.emit("reshape", [value], shape)
+        return value if value.type.shape == shape else self.emit("reshape", [value], shape, suffix=_ARRANGED)
 
     def like(self, data: Array, tensor: Tensor) -> Array:
         """A constant that broadcasts to the tensor in PyTorch, arranged to broadcast to its value."""
@@ -94,9 +95,11 @@ class Builder:
         full = full.transpose([*(d for d in range(tensor.rank) if d not in kept), *kept])
         return full.reshape([1 if d is None else data_size for d, data_size in _sizes(full, tensor, kept)])
 
-    def unary(self, kind: str, tensor: Tensor, **attributes: Attribute) -> Tensor:
+    def unary(self, kind: str, tensor: Tensor, suffix: str = "", **attributes: Attribute) -> Tensor:
         """An elementwise operator, in whatever layout the tensor has."""
-        return replace(tensor, value=self.emit(kind, [tensor.value], tensor.value.type.shape, None, **attributes))
+        return replace(
+            tensor, value=self.emit(kind, [tensor.value], tensor.value.type.shape, None, suffix, **attributes)
+        )
 
 
 def _sizes(full: Array, tensor: Tensor, kept: list[int]) -> list[tuple[int | None, int]]:

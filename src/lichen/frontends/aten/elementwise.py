@@ -52,7 +52,7 @@ def leaky_relu(builder: Builder, call: Call) -> Tensor:
 @lowers("aten.silu.default")
 def silu(builder: Builder, call: Call) -> Tensor:
     source = call.tensor("self")
-    gate = builder.unary("logistic", source)
+    gate = builder.unary("logistic", source, suffix="_gate")
     value = builder.emit("mul", [source.value, gate.value], source.value.type.shape, activation="none")
     return replace(source, value=value)
 

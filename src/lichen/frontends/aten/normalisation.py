@@ -28,9 +28,9 @@ def batch_norm(builder: Builder, call: Call) -> Tensor | list[Tensor]:
     else:
         along = (1, -1) + (1,) * (source.rank - 2)
         value = source.value
-        for kind, role, data in (("mul", "scale", scale), ("add", "shift", shift)):
+        for kind, role, data, suffix in (("mul", "scale", scale, "_scaled"), ("add", "shift", shift, "")):
             operand = builder.constant(role, builder.like(data.reshape(along).astype(np.float32), source))
-            value = builder.emit(kind, [value, operand], value.type.shape, activation="none")
+            value = builder.emit(kind, [value, operand], value.type.shape, suffix=suffix, activation="none")
         result = Tensor(value, source.shape, source.layout, source.flattened)
     returns_statistics = len(call.node.target._schema.returns) > 1  # type: ignore[union-attr]
     return [result] if returns_statistics else result

@@ -31,7 +31,7 @@ def avg_pool(builder: Builder, call: Call) -> Tensor:
         top, bottom, left, right = padding
         before, after = (0, top, left, 0), (0, bottom, right, 0)
         shape = tuple(b + n + a for b, n, a in zip(before, x.type.shape, after, strict=True))
-        x = builder.emit("pad", [x], shape, before=before, after=after, value=0.0)
+        x = builder.emit("pad", [x], shape, suffix="_padded", before=before, after=after, value=0.0)
         padding = (0, 0, 0, 0)
     return _pool(builder, call, "avg_pool2d", x, padding)
 
