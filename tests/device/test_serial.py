@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tty
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from lichen.errors import DeviceError
 def board(toy_program: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The name of a port, and the process that serves it."""
     device, port = os.openpty()
+    tty.setraw(port)  # a serial line does not echo; a terminal would, until the host opens it
     name = os.ttyname(port)
     process = subprocess.Popen([str(toy_program)], stdin=device, stdout=device)
     os.close(device)
