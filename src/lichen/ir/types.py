@@ -12,6 +12,7 @@ from lichen.errors import VerifyError
 
 MAX_ELEMENTS = 1 << 28  # far beyond any microcontroller; keeps a damaged file from asking for all of the host's memory
 MAX_RANK = 8
+SMALLEST_SCALE, LARGEST_SCALE = (float(limit) for limit in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
 
 
 class DType(Enum):
@@ -77,8 +78,8 @@ class Quantisation:
             raise VerifyError(f"{len(self.scale)} scales do not go with {len(self.zero_point)} zero points")
         if self.axis is None and len(self.scale) != 1:
             raise VerifyError(f"{len(self.scale)} scales need the axis they run along")
-        if not all(math.isfinite(s) and s > 0 for s in self.scale):
-            raise VerifyError("a quantisation scale is not a positive finite number")
+        if not all(SMALLEST_SCALE <= s <= LARGEST_SCALE for s in self.scale):
+            raise VerifyError("a quantisation scale is not a positive number in the range of float32")
 
     @staticmethod
     def per_tensor(scale: float, zero_point: int) -> Quantisation:
