@@ -46,9 +46,9 @@ def test_state_and_several_results_survive() -> None:
     st.lists(st.integers(-128, 127), min_size=4, max_size=4),
 )
 def test_every_quantisation_reads_back_exactly(scales: list[float], zeros: list[int]) -> None:
-    """Scales keep all their bits in text."""
+    """Scales keep all their bits in text, and NumPy's numbers are written like Python's."""
     count = len(scales)
-    quantisation = Quantisation(tuple(scales), tuple(zeros[:count]), 0)
+    quantisation = Quantisation(tuple(np.array(scales)), tuple(np.array(zeros[:count])), 0)
     x = Value("x", TensorType((count, 2), DType.INT8, quantisation))
     module = Module("m", {"infer": Function("infer", [x], [], [x])})
     assert parse_module(print_module(module)).infer.inputs[0].type.quantisation == quantisation

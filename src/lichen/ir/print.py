@@ -25,7 +25,7 @@ def print_type(type_: TensorType) -> str:
     if q is None:
         return text
     if q.axis is None:
-        return f"{text}{{scale = {q.scale[0]!r}, zero = {q.zero_point[0]}}}"
+        return f"{text}{{scale = {_number(q.scale[0])}, zero = {_number(q.zero_point[0])}}}"
     return f"{text}{{scale = {_tuple(q.scale)}, zero = {_tuple(q.zero_point)}, axis = {q.axis}}}"
 
 
@@ -55,11 +55,16 @@ def _attribute(value: Attribute) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f'"{value}"'
-    return _tuple(value) if isinstance(value, tuple) else repr(value)
+    return _tuple(value) if isinstance(value, tuple) else _number(value)
 
 
 def _tuple(values: tuple[int, ...] | tuple[float, ...]) -> str:
-    return f"({', '.join(map(repr, values))})"
+    return f"({', '.join(map(_number, values))})"
+
+
+def _number(value: int | float) -> str:
+    """As Python writes it, also if it is one of NumPy's: those say of what type they are."""
+    return repr(float(value)) if isinstance(value, float) else str(int(value))
 
 
 def _data(array: Array) -> str:
