@@ -107,7 +107,7 @@ def damaged_type(type_: TensorType, random: Random) -> TensorType:
     elif change == 3:
         q = None
     else:
-        scale, zero = random.choice([1e-45, 1e-30, 1.0, 1e38, 5e-324, 1e308]), random.choice([-128, 0, 1, 127])
+        scale, zero = random.choice([1.2e-38, 1e-30, 1.0, 1e38, 3.4e38]), random.choice([-128, 0, 1, 127])
         q = (
             Quantisation((scale,) * shape[-1], (zero,) * shape[-1], len(shape) - 1)
             if random.random() < 0.3 and shape
