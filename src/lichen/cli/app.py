@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from typing import Annotated
 
 import typer
+
+from lichen import __version__
 
 VERBS = ("demo", "analyze", "compile", "validate", "run", "profile", "boards", "doctor")
 
@@ -18,6 +21,16 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    if version:
+        print(f"lichen {__version__}")
+        raise typer.Exit()
+
 
 for _verb in VERBS:
     importlib.import_module(f"lichen.cli.{_verb}").register(app)
