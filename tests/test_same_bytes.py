@@ -18,7 +18,7 @@ from lichen.ir.module import Array
 from lichen.ir.types import TensorType
 from lichen.reading import load
 from lichen.targets.folder import open_folder
-from tflite_builder import tflm_run
+from tflite_builder import tflm_sequence
 
 MODELS = (
     "hello_world_float",
@@ -39,7 +39,7 @@ def compare(lichen_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Comp
 
     def check(name: str, samples: Array, where: tuple[str, ...]) -> None:
         path = lichen_data / "models" / f"{name}.tflite"
-        expected = np.stack([tflm_run(path.read_bytes(), [x])[0] for x in samples])
+        expected = np.stack([y for [y] in tflm_sequence(path.read_bytes(), [[x] for x in samples])])
         for on in where:
             got = run(path, samples, on, tmp_path_factory)
             if got.dtype == np.float32:

@@ -1,4 +1,7 @@
-"""Models read from `.tflite` compute what TensorFlow Lite Micro computes on the same file: same bytes, float32 to 1e-6."""
+"""Operators read from `.tflite` compute what TensorFlow Lite Micro computes on the same file: same bytes, float32 to 1e-6.
+
+Whole models are compared in `tests/test_same_bytes.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +10,17 @@ import struct
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lichen.errors import LichenError
-from lichen.frontends import load
 from lichen.frontends.tflite import import_tflite
 from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Array, Module
 from tflite_builder import tflm_sequence
 from tflite_cases import CASES, GRAPHS
 from tflite_damage import contradictions, mutations
-
-MODELS = (
-    "hello_world_float",
-    "hello_world_int8",
-    "micro_speech_quantized",
-    "person_detect",
-    "resnet8_int8",
-    "vww_96_int8",
-)
 
 
 def random_inputs(module: Module, rng: np.random.Generator) -> list[Array]:
@@ -66,44 +58,6 @@ def test_operator(name: str) -> None:
     module = import_tflite(model, name)
     rng = np.random.default_rng(7)
     check(model, module, [random_inputs(module, rng) for _ in range(6)])
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_shared_model_on_random_inputs(lichen_data: Path, name: str) -> None:
-    """The published models give the oracle's bytes on 32 random inputs."""
-    path = lichen_data / "models" / f"{name}.tflite"
-    module = load(path)
-    rng = np.random.default_rng(11)
-    check(path.read_bytes(), module, [random_inputs(module, rng) for _ in range(32)])
-
-
-@pytest.mark.parametrize(
-    ("name", "samples"),
-    [
-        ("micro_speech_quantized", "micro_speech_features_int8_49x40"),
-        ("person_detect", "person_no_person_int8_96x96"),
-    ],
-)
-def test_shared_model_on_real_inputs(lichen_data: Path, name: str, samples: str) -> None:
-    """Recorded inputs give the oracle's bytes."""
-    path = lichen_data / "models" / f"{name}.tflite"
-    module = load(path)
-    with np.load(lichen_data / "samples" / f"{samples}.npz") as arrays:
-        [shape] = [v.type.shape for v in module.infer.inputs]
-        inputs = [
-            a.reshape(shape) for key in arrays.files if (a := arrays[key]).dtype == np.int8 and a.size == np.prod(shape)
-        ]
-    assert inputs
-    check(path.read_bytes(), module, [[x] for x in inputs])
-
-
-def test_resnet8_on_cifar(lichen_data: Path) -> None:
-    """MLPerf's 200 images are classified byte for byte as the oracle does."""
-    path = lichen_data / "models" / "resnet8_int8.tflite"
-    with np.load(lichen_data / "cifar10" / "mlperf_perf200.npz") as arrays:
-        [images] = [arrays[key] for key in arrays.files if arrays[key].ndim == 4]
-    inputs = (images.astype(np.int16) - 128).astype(np.int8)  # the model's input has scale 1 and zero point -128
-    check(path.read_bytes(), load(path), [[x[np.newaxis]] for x in inputs])
 
 
 def test_damage_never_gives_a_wrong_program() -> None:
