@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import lichen.ops  # noqa: F401  registers the operators
-from lichen.ir.module import Array, Function, Module, Operation, Value, constant
+from lichen.ir.module import Array, Function, Module, Operation, State, Value, constant
 from lichen.ir.types import DType, Quantisation, TensorType
 
 
@@ -32,6 +32,19 @@ def conv_module(name: str = "toy", seed: int = 0, channels: int = 5) -> Module:
     attributes = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "activation": "relu"}
     operation = Operation("conv2d", [x, weights, bias], [y], dict(attributes))
     return Module(name, {"infer": Function("infer", [x], [operation], [y])})
+
+
+def streaming_module(size: int = 8) -> Module:
+    """The output is the sum of this input and the last: state, two inputs of an operator, no weights."""
+    type_ = int8((1, size), 0.1, -5)
+    x, last, y = Value("x", type_), Value("last", type_), Value("y", int8((1, size), 0.2, 0))
+    state = State("memory", type_, np.full((1, size), -5, np.int8))
+    operations = [
+        Operation("read_state", [state], [last]),
+        Operation("add", [x, last], [y], {"activation": "none"}),
+        Operation("write_state", [state, x], []),
+    ]
+    return Module("streaming", {"infer": Function("infer", [x], operations, [y])})
 
 
 def random_array(type_: TensorType, seed: int = 0) -> Array:

@@ -2,27 +2,13 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
-from graphs import conv_module, int8
+from graphs import conv_module, streaming_module
 from lichen.backend.emit import emit
 from lichen.backend.program import plan_module
 from lichen.ir.kernel import PLAIN
-from lichen.ir.module import Function, Module, Operation, State, Value
-
-
-def streaming_module() -> Module:
-    """The output is the sum of this input and the last: state, two inputs of an operator, no weights."""
-    type_ = int8((1, 8), 0.1, -5)
-    x, last, y = Value("x", type_), Value("last", type_), Value("y", int8((1, 8), 0.2, 0))
-    state = State("memory", type_, np.full((1, 8), -5, np.int8))
-    operations = [
-        Operation("read_state", [state], [last]),
-        Operation("add", [x, last], [y], {"activation": "none"}),
-        Operation("write_state", [state, x], []),
-    ]
-    return Module("streaming", {"infer": Function("infer", [x], operations, [y])})
+from lichen.ir.module import Module
 
 
 @pytest.mark.parametrize("module", [conv_module("conv", channels=6), streaming_module()], ids=lambda m: m.name)

@@ -27,6 +27,9 @@ from lichen.ir.print import print_module
 from lichen.ir.types import Quantisation
 
 KERNELS = Path(__file__).parent / "kernels"
+RUNTIME = Path(__file__).parent / "runtime"
+_SAVING = "lichen_state.h"
+"""What a model with state includes to save and load it."""
 
 _TAKEN = re.compile(
     r"assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdarg|stdbool|stddef|stdint|stdio"
@@ -59,13 +62,13 @@ def emit(program: Program, optimize: str) -> Sources:
     namer = Namer()
     calls = [_call(program, i, step, namer(step.operation.name), tables) for i, step in enumerate(program.steps)]
     initial = _initial_state(program, tables)
-    kernels = _kernel_headers(step.call for step in program.steps)
+    headers = _with_included(_headers(program))
     files = {
         f"{name}.h": _header(program, digest),
         f"{name}.c": _source(program, optimize, calls, initial, digest),
         f"{name}_weights.h": tables.text(),
         f"{name}.lichen": graph,
-        **{header: (KERNELS / header).read_text() for header in kernels},
+        **{header.name: header.read_text() for header in headers},
     }
     return Sources(files, tables.bytes, digest)
 
@@ -181,7 +184,7 @@ def _header(program: Program, digest: str) -> str:
 
 #include <stddef.h>
 #include <stdint.h>
-
+{f"{chr(10)}#include {chr(34)}lichen_storage.h{chr(34)}{chr(10)}" if program.state_bytes else ""}
 #define {upper}_DIGEST UINT64_C(0x{digest})
 #define {upper}_ARENA_BYTES {program.arena_bytes}
 #define {upper}_STATE_BYTES {program.state_bytes}
@@ -212,12 +215,21 @@ void *{name}_input({name}_t *self, unsigned index);
 const void *{name}_output(const {name}_t *self, unsigned index);
 size_t {name}_input_bytes(unsigned index);
 size_t {name}_output_bytes(unsigned index);
-
+{_saving_header(name) if program.state_bytes else ""}
 #ifdef __cplusplus
 }}
 #endif
 
 #endif
+"""
+
+
+def _saving_header(name: str) -> str:
+    return f"""
+/* The state into storage, and back. A power cut at any moment of a save leaves the old or the new state saved. A load that is
+   refused leaves the state as it is; only where storage reads differently the second time are the initial values set. */
+lichen_state_status {name}_save(const {name}_t *self, const lichen_storage *storage);
+lichen_state_status {name}_load({name}_t *self, const lichen_storage *storage);
 """
 
 
@@ -242,8 +254,7 @@ def _meaning(q: Quantisation | None) -> str:
 
 def _source(program: Program, optimize: str, calls: list[str], initial: list[str], digest: str) -> str:
     name, function = program.module.name, program.module.infer
-    headers = sorted({f"lichen_{step.call.kernel}.h" for step in program.steps} | {"lichen_common.h"})
-    includes = "".join(f'#include "{header}"\n' for header in headers)
+    includes = "".join(f'#include "{header}"\n' for header in sorted(_headers(program)))
     system = "#include <math.h>\n" if _uses_infinity(program) else ""
     system += "#include <string.h>\n" if any("memset" in line for line in initial) else ""
     speed = "#define LICHEN_OPTIMIZE_SPEED 1\n" if optimize == "speed" else ""
@@ -285,6 +296,25 @@ size_t {name}_output_bytes(unsigned index)
 {{
 {_switch([str(v.type.bytes) for v in function.outputs], "0")}
 }}
+{_saving_source(name) if program.state_bytes else ""}"""
+
+
+def _saving_source(name: str) -> str:
+    owner = f"{{{name.upper()}_DIGEST, {name.upper()}_STATE_BYTES}}"
+    return f"""
+lichen_state_status {name}_save(const {name}_t *self, const lichen_storage *storage)
+{{
+    const lichen_state_owner owner = {owner};
+    return lichen_state_save(owner, self->state.bytes, storage);
+}}
+
+lichen_state_status {name}_load({name}_t *self, const lichen_storage *storage)
+{{
+    const lichen_state_owner owner = {owner};
+    const lichen_state_status status = lichen_state_load(owner, self->state.bytes, storage);
+    if (status == LICHEN_STATE_STORAGE_FAILED) {name}_init(self);
+    return status;
+}}
 """
 
 
@@ -302,15 +332,21 @@ def _switch(values: list[str], otherwise: str, unused: str = "") -> str:
     return "\n".join(["    switch (index) {", *cases, f"    default: return {otherwise};", "    }"])
 
 
-def _kernel_headers(calls: Iterable[KernelCall]) -> list[str]:
-    """The kernels' headers and, transitively, those they include."""
-    pending = {f"lichen_{call.kernel}.h" for call in calls} | {"lichen_common.h"}
-    found: set[str] = set()
+def _headers(program: Program) -> set[str]:
+    """The headers that the model's source includes."""
+    saving = {_SAVING} if program.state_bytes else set()
+    return {f"lichen_{step.call.kernel}.h" for step in program.steps} | {"lichen_common.h"} | saving
+
+
+def _with_included(headers: Iterable[str]) -> list[Path]:
+    """The files of the headers and, transitively, of those they include."""
+    pending = set(headers)
+    found: dict[str, Path] = {}
     while pending:
         header = pending.pop()
-        found.add(header)
-        path = KERNELS / header
-        if not path.is_file():
+        path = next((folder / header for folder in (KERNELS, RUNTIME) if (folder / header).is_file()), None)
+        if path is None:
             raise UnsupportedError(f"kernel header {header} is missing from {KERNELS}")
-        pending |= set(re.findall(r'#include "(lichen_\w+\.h)"', path.read_text())) - found
-    return sorted(found)
+        found[header] = path
+        pending |= set(re.findall(r'#include "(lichen_\w+\.h)"', path.read_text())) - set(found)
+    return [found[header] for header in sorted(found)]

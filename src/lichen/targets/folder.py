@@ -13,6 +13,7 @@ from lichen.errors import InputError
 
 FORMAT = 1
 _FUNCTIONS = ("init", "infer", "input", "output", "input_bytes", "output_bytes")
+_STATE_FUNCTIONS = ("save", "load")
 _CONSTANTS = ("DIGEST", "ARENA_BYTES", "STATE_BYTES", "INPUTS", "OUTPUTS")
 
 
@@ -36,6 +37,11 @@ class ModelFolder:
         """How the names of its tables begin."""
         return f"{self.name}_w_"
 
+    @property
+    def state_bytes(self) -> int:
+        """Of what survives from call to call; 0 for a model without state."""
+        return int(self.manifest.get("state_bytes", 0))
+
     def glue(self) -> str:
         """`model.h`: the model's interface under names that do not depend on the model, for code that serves any."""
         lines = [
@@ -47,7 +53,8 @@ class ModelFolder:
             lines += ['#include_next "model.h"']
         else:
             lines += [f'#include "{self.name}.h"', f"typedef {self.name}_t model_t;"]
-            lines += [f"#define model_{function} {self.name}_{function}" for function in _FUNCTIONS]
+            functions = _FUNCTIONS + (_STATE_FUNCTIONS if self.state_bytes else ())
+            lines += [f"#define model_{function} {self.name}_{function}" for function in functions]
             lines += [f"#define MODEL_{constant} {self.name.upper()}_{constant}" for constant in _CONSTANTS]
         return "\n".join([*lines, f'#define MODEL_NAME "{self.name}"', "#endif", ""])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lichen.backend.state import OVERHEAD, StateBlob, StateError, StateStatus
 from lichen.errors import InputError, LichenError
 from lichen.ir.module import Array
 from lichen.targets.build import Mark
@@ -26,7 +27,7 @@ _KEEP = -1  # the poison that leaves the arena as it is
 class NativeModel:
     """One instance of a model as a shared library, which runs thousands of samples in one call.
 
-    State runs on from sample to sample and from call to call until `reset`. `poison` is a byte to fill the arena with before each
+    State runs on from sample to sample and from call to call until `reset`; what `save` has stored survives that. `poison` is a byte to fill the arena with before each
     sample, so that a read of something the inference did not write shows in the output. Raises `MissingToolError` without a C compiler,
     `BuildError` if the folder's C does not compile.
     """
@@ -38,6 +39,8 @@ class NativeModel:
         self._library.lichen_native_bytes.restype = ctypes.c_size_t
         # Eight-byte words: aligned for whatever the instance holds.
         self._instance = (ctypes.c_uint64 * (-(-self._library.lichen_native_bytes() // 8)))()
+        self._slot_bytes = model.state_bytes + OVERHEAD
+        self._slots = (ctypes.c_uint8 * (2 * self._slot_bytes))()
         self.reset()
 
     def reset(self) -> None:
@@ -62,6 +65,39 @@ class NativeModel:
         stop = ctypes.c_uint16(k)
         self._library.lichen_native_run_until(self._instance, _address(samples), _address(arena), stop)
         return arena.tobytes()
+
+    def read_state(self) -> bytes:
+        """The state as a blob, see `lichen.backend.state`. Raises `InputError` for a model without state."""
+        self._require_state()
+        blob = (ctypes.c_uint8 * self._slot_bytes)()
+        self._library.lichen_native_read_state(self._instance, blob)
+        return bytes(blob)
+
+    def write_state(self, blob: bytes) -> None:
+        """Sets the state to that of a blob. Raises `StateError`, and leaves the state as it is, unless it is whole and this model's."""
+        self._require_state()
+        StateBlob.parse(blob, self.folder.name, self.folder.manifest["digest"], self.folder.state_bytes)
+        self._check(self._library.lichen_native_write_state(self._instance, blob, ctypes.c_size_t(len(blob))))
+
+    def save(self) -> None:
+        """Saves the state to a storage that lives as long as this object."""
+        self._require_state()
+        power = ctypes.c_size_t(-1)  # never fails
+        size = ctypes.c_size_t(self._slot_bytes)
+        self._check(self._library.lichen_native_save(self._instance, self._slots, size, power))
+
+    def load(self) -> None:
+        """Sets the state to what was saved. Raises `StateError` if nothing was."""
+        self._require_state()
+        self._check(self._library.lichen_native_load(self._instance, self._slots, ctypes.c_size_t(self._slot_bytes)))
+
+    def _require_state(self) -> None:
+        if not self.folder.state_bytes:
+            raise InputError(f"{self.folder.name} has no state to read, write, save or load")
+
+    def _check(self, status: int) -> None:
+        if status != StateStatus.OK:
+            raise StateError(self.folder.name, StateStatus(status))
 
 
 def run_sanitized(model: ModelFolder, inputs: Sequence[Array], poison: int | None = None) -> list[Array]:

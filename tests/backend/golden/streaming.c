@@ -6,6 +6,7 @@
 #include "lichen_add_s8.h"
 #include "lichen_common.h"
 #include "lichen_copy.h"
+#include "lichen_state.h"
 
 #include "streaming_weights.h"
 
@@ -51,4 +52,18 @@ size_t streaming_input_bytes(unsigned index)
 size_t streaming_output_bytes(unsigned index)
 {
     return index == 0 ? 8 : 0;
+}
+
+lichen_state_status streaming_save(const streaming_t *self, const lichen_storage *storage)
+{
+    const lichen_state_owner owner = {STREAMING_DIGEST, STREAMING_STATE_BYTES};
+    return lichen_state_save(owner, self->state.bytes, storage);
+}
+
+lichen_state_status streaming_load(streaming_t *self, const lichen_storage *storage)
+{
+    const lichen_state_owner owner = {STREAMING_DIGEST, STREAMING_STATE_BYTES};
+    const lichen_state_status status = lichen_state_load(owner, self->state.bytes, storage);
+    if (status == LICHEN_STATE_STORAGE_FAILED) streaming_init(self);
+    return status;
 }

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lichen_storage.h"
+
 #define STREAMING_DIGEST UINT64_C(0x70f324311d3141bf)
 #define STREAMING_ARENA_BYTES 16
 #define STREAMING_STATE_BYTES 8
@@ -41,6 +43,11 @@ void *streaming_input(streaming_t *self, unsigned index);
 const void *streaming_output(const streaming_t *self, unsigned index);
 size_t streaming_input_bytes(unsigned index);
 size_t streaming_output_bytes(unsigned index);
+
+/* The state into storage, and back. A power cut at any moment of a save leaves the old or the new state saved. A load that is
+   refused leaves the state as it is; only where storage reads differently the second time are the initial values set. */
+lichen_state_status streaming_save(const streaming_t *self, const lichen_storage *storage);
+lichen_state_status streaming_load(streaming_t *self, const lichen_storage *storage);
 
 #ifdef __cplusplus
 }

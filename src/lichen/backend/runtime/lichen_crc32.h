@@ -7,6 +7,9 @@
 
 #define LICHEN_CRC32_START UINT32_C(0)
 
+/* The CRC of any bytes followed by their own CRC, little endian. */
+#define LICHEN_CRC32_RESIDUE UINT32_C(0x2144DF1C)
+
 /* The CRC of what `crc` covers followed by `count` bytes. Bit by bit, because a table would take RAM on AVR and the UART
    is slower still. */
 static inline uint32_t lichen_crc32(uint32_t crc, const uint8_t *bytes, size_t count)

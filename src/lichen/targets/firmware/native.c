@@ -11,6 +11,16 @@ size_t lichen_native_bytes(void);
 void lichen_native_init(model_t *self);
 void lichen_native_run(model_t *self, const uint8_t *samples, uint8_t *results, size_t count, int poison);
 
+#if MODEL_STATE_BYTES > 0
+#include "lichen_memory_storage.h"
+#include "lichen_state.h"
+
+void lichen_native_read_state(const model_t *self, uint8_t *blob);
+lichen_state_status lichen_native_write_state(model_t *self, const uint8_t *blob, size_t count);
+lichen_state_status lichen_native_save(const model_t *self, uint8_t *slots, size_t slot_bytes, size_t power);
+lichen_state_status lichen_native_load(model_t *self, uint8_t *slots, size_t slot_bytes);
+#endif
+
 #ifdef LICHEN_VALIDATE
 #include "lichen_stop.h"
 
@@ -67,6 +77,43 @@ void lichen_native_run_until(model_t *self, const uint8_t *sample, uint8_t *aren
     model_infer(self);
     lichen_stop = LICHEN_STOP_NEVER;
     memcpy(arena, &self->arena, MODEL_ARENA_BYTES);
+}
+#endif
+
+#if MODEL_STATE_BYTES > 0
+static const lichen_state_owner owner = {MODEL_DIGEST, MODEL_STATE_BYTES};
+
+/* Writes the MODEL_STATE_BYTES + LICHEN_STATE_OVERHEAD bytes of the blob. */
+void lichen_native_read_state(const model_t *self, uint8_t *blob)
+{
+    lichen_state_blob(owner, &self->state, 0, blob, MODEL_STATE_BYTES + LICHEN_STATE_OVERHEAD);
+}
+
+lichen_state_status lichen_native_write_state(model_t *self, const uint8_t *blob, size_t count)
+{
+    if (count < LICHEN_STATE_OVERHEAD) return LICHEN_STATE_DAMAGED;
+    lichen_state_check check = lichen_state_begin(owner, blob);
+    if (check.total == 0) return check.verdict;
+    if (check.total != count) return LICHEN_STATE_DAMAGED;
+    lichen_state_take(&check, blob, count);
+    const lichen_state_status status = lichen_state_end(&check);
+    if (status == LICHEN_STATE_OK) memcpy(&self->state, blob + LICHEN_STATE_HEADER_BYTES, MODEL_STATE_BYTES);
+    return status;
+}
+
+/* `slots` are the two slots of the storage, one after the other; `power` as in lichen_memory_storage.h. */
+lichen_state_status lichen_native_save(const model_t *self, uint8_t *slots, size_t slot_bytes, size_t power)
+{
+    lichen_memory_storage memory = {slots, slot_bytes, power};
+    const lichen_storage storage = lichen_memory_as_storage(&memory);
+    return model_save(self, &storage);
+}
+
+lichen_state_status lichen_native_load(model_t *self, uint8_t *slots, size_t slot_bytes)
+{
+    lichen_memory_storage memory = {slots, slot_bytes, LICHEN_POWER_STAYS};
+    const lichen_storage storage = lichen_memory_as_storage(&memory);
+    return model_load(self, &storage);
 }
 #endif
 
