@@ -24,10 +24,9 @@ class AveragePool2D(Pool):
         window, result = window_of(operation), operation.results[0].type
         activation = operation.str_attribute("activation")
         count = window.inside()[:, :, None]
-        patches = window.patches(operands[0], 0)
+        summed_in = np.float64 if result.dtype.is_float else np.int64
+        sums = window.patches(operands[0].astype(summed_in), 0).sum(axis=(2, 3))
         if result.dtype.is_float:
-            sums = patches.sum(axis=(2, 3), dtype=np.float64)
             return (clamp_float(sums / count, activation).reshape(result.shape),)
-        sums = patches.sum(axis=(2, 3), dtype=np.int64)
         means = np.sign(sums) * ((np.abs(sums) + count // 2) // count)
         return (to_int8(means, *activation_range(activation, result)).reshape(result.shape),)

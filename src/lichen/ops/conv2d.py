@@ -13,7 +13,7 @@ from lichen.ops.weights import (
     check_weights,
     clamp_params,
     constant_operand,
-    dot,
+    factors,
     finish,
     int8_tables,
 )
@@ -45,11 +45,10 @@ class Conv2D(Operator):
         check_weights(operation, channel_axis=0)
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
-        x, weights = operands[0], operands[1]
-        source, window = operation.operands[0].type, _window(operation)
-        zero = 0 if source.dtype.is_float else source.zero_point
-        patches = window.patches(x, zero).reshape(window.out_h * window.out_w, -1)
-        return (finish(operation, dot(patches, weights.reshape(len(weights), -1), zero)),)
+        window, channels = _window(operation), len(operands[1])
+        x, weights = factors(operation, operands, taps=operands[1].size // channels)
+        patches = window.patches(x, 0).reshape(window.out_h * window.out_w, -1)
+        return (finish(operation, operands, patches @ weights.reshape(channels, -1).T),)
 
     def macs(self, operation: Operation) -> int:
         weights = operation.operands[1].type

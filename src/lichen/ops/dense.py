@@ -8,18 +8,18 @@ from lichen.ir.accesses import Accesses, Intervals
 from lichen.ir.kernel import Core, KernelCall, Operand, Result, Table
 from lichen.ir.module import Array, Operation
 from lichen.ir.operator import Operator, register, require
-from lichen.ops.fixed_point import Multiplier, quantize_multiplier
 from lichen.ops.params import int16_params
 from lichen.ops.weights import (
     bias_or_zero,
     channel_block,
-    channel_multipliers,
+    channel_ratios,
     check_weights,
     clamp_params,
     constant_operand,
-    dot,
+    factors,
     finish,
     int8_tables,
+    multiplier_tables,
 )
 
 
@@ -45,14 +45,13 @@ class Dense(Operator):
         )
         check_weights(operation, channel_axis=0)
         if not source.dtype.is_float:
-            _multipliers(operation)
+            multiplier_tables(_ratios(operation))
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
-        x, weights = operands[0], operands[1]
-        source = operation.operands[0].type
-        zero = 0 if source.dtype.is_float else source.zero_point
-        sums = dot(x.reshape(-1, weights.shape[1]), weights, zero)
-        return (finish(operation, sums, None if source.dtype.is_float else _multipliers(operation)),)
+        taps = operands[1].shape[1]
+        x, weights = factors(operation, operands, taps=taps)
+        ratios = None if operation.operands[0].type.dtype.is_float else _ratios(operation)
+        return (finish(operation, operands, x.reshape(-1, taps) @ weights.T, ratios),)
 
     def macs(self, operation: Operation) -> int:
         return _batch(operation) * operation.operands[1].type.elements
@@ -80,7 +79,7 @@ class Dense(Operator):
             return KernelCall("conv2d_f32", params | clamp, (*views, *tables), rows=batch)
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         params["block"] = block = channel_block(core)
-        tables8 = int8_tables(operation, weights, block, _multipliers(operation))
+        tables8 = int8_tables(operation, weights, block, _ratios(operation))
         return KernelCall("conv2d_s8", params, (*views, *tables8), rows=batch)
 
 
@@ -88,13 +87,13 @@ def _batch(operation: Operation) -> int:
     return operation.operands[0].type.elements // operation.operands[1].type.shape[1]
 
 
-def _multipliers(operation: Operation) -> list[Multiplier]:
-    """Per output. With one scale for all weights, TensorFlow Lite Micro multiplies it with the input's in float32, not in double."""
+def _ratios(operation: Operation) -> tuple[float, ...]:
+    """As `channel_ratios`. With one scale for all weights, TensorFlow Lite Micro multiplies it with the input's in float32, not in double."""
     source, weights, result = operation.operands[0].type, operation.operands[1].type, operation.results[0].type
     outputs = weights.shape[0]
     assert weights.quantisation is not None
     if len(weights.quantisation.scale) > 1:
-        return channel_multipliers(operation, outputs)
+        return channel_ratios(operation, outputs)
     with np.errstate(over="ignore"):
         product = float(np.float32(source.scale) * np.float32(weights.quantisation.scale[0]))
-    return [quantize_multiplier(product / result.scale)] * outputs
+    return (product / result.scale,) * outputs

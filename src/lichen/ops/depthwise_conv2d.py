@@ -15,6 +15,7 @@ from lichen.ops.weights import (
     check_weights,
     clamp_params,
     constant_operand,
+    factors,
     finish,
     int8_tables,
 )
@@ -49,13 +50,11 @@ class DepthwiseConv2D(Operator):
         check_weights(operation, channel_axis=3)
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
-        x, weights = operands[0], operands[1]
-        source, window = operation.operands[0].type, _window(operation)
-        zero = 0 if source.dtype.is_float else source.zero_point
-        patches = window.patches(x, zero).astype(np.float64) - zero
-        by_input = weights[0].reshape(*window.kernel, source.shape[3], -1).astype(np.float64)
+        window, channels = _window(operation), operation.operands[0].type.shape[3]
+        x, weights = factors(operation, operands, taps=window.kernel[0] * window.kernel[1])
+        patches, by_input = window.patches(x, 0), weights[0].reshape(*window.kernel, channels, -1)
         sums = np.einsum("yxijc,ijcm->yxcm", patches, by_input).reshape(window.out_h, window.out_w, -1)
-        return (finish(operation, sums),)
+        return (finish(operation, operands, sums),)
 
     def macs(self, operation: Operation) -> int:
         kernel_h, kernel_w = operation.operands[1].type.shape[1:3]

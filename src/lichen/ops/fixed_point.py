@@ -52,29 +52,34 @@ def quantize_multiplier(real: float) -> Multiplier:
 
 def saturating_rounding_doubling_high_mul(a: ArrayLike, b: ArrayLike) -> Int64Array:
     """`round(a * b / 2^31)`, halves upwards: what gemmlowp's nudge and truncating division come to."""
-    product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
-    result: Int64Array = np.minimum((product + (1 << 30)) >> 31, INT32_MAX)
-    return result
+    product: Int64Array = np.asarray(a, np.int64) * np.asarray(b, np.int64)
+    product += 1 << 30
+    product >>= 31
+    return np.minimum(product, INT32_MAX)
 
 
 def rounding_divide_by_pot(x: ArrayLike, exponent: ArrayLike) -> Int64Array:
     """`round(x / 2^exponent)`, halves away from zero."""
     value, bits = np.asarray(x, np.int64), np.asarray(exponent, np.int64)
-    mask = (np.int64(1) << bits) - 1
-    threshold = (mask >> 1) + (value < 0)
-    return (value >> bits) + ((value & mask) > threshold)
+    half = (np.int64(1) << bits) >> 1
+    # The shift rounds down, so what is negative gets one less than a half, and nothing where nothing is divided.
+    rounded: Int64Array = (value >> 63) & -(bits > 0).astype(np.int64)
+    rounded += value
+    rounded += half
+    rounded >>= bits
+    return rounded
 
 
 def wrap_int32(x: ArrayLike) -> Int64Array:
     """`x` modulo 2^32 into the range of int32, as the hardware leaves it."""
-    return (np.asarray(x, np.int64) + 2**31) % 2**32 - 2**31
+    return np.asarray(x, np.int64).astype(np.int32).astype(np.int64)
 
 
 def multiply(x: ArrayLike, mantissa: ArrayLike, shift: ArrayLike) -> Int64Array:
     """`MultiplyByQuantizedMultiplier`: shift left, high multiplication, rounding shift right. Vectorised over all arguments."""
     amount = np.asarray(shift, np.int64)
     left, right = np.maximum(amount, 0), np.maximum(-amount, 0)
-    shifted = wrap_int32(np.asarray(x, np.int64) << left)
+    shifted = wrap_int32(np.asarray(x, np.int64) << left) if left.any() else x
     return rounding_divide_by_pot(saturating_rounding_doubling_high_mul(shifted, mantissa), right)
 
 

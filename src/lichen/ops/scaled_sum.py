@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from lichen.ir.module import Array, Operation
 from lichen.ir.operator import require
-from lichen.ops.binary import widened
+from lichen.ir.types import DType
 from lichen.ops.fixed_point import (
     INT32_MAX,
     Int64Array,
@@ -16,6 +18,7 @@ from lichen.ops.fixed_point import (
     quantize_multiplier,
     to_int8,
 )
+from lichen.ops.lookup import stored_values
 
 _LEFT_SHIFT = 20
 _HALF = Multiplier(1 << 30, 0)
@@ -48,9 +51,10 @@ class ScaledSum:
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
         """The stored result, twin of `lichen_add_s8`."""
+        stored = stored_values(DType.INT8)
         a, b = (
-            multiply(x << _LEFT_SHIFT, m.mantissa, m.shift)
-            for x, m in zip(widened(operation, operands), self.inputs, strict=True)
+            multiply(stored - value.type.zero_point << _LEFT_SHIFT, m.mantissa, m.shift)[x.view(np.uint8)]
+            for x, value, m in zip(operands, operation.operands, self.inputs, strict=True)
         )
         result = operation.results[0].type
         low, high = activation_range(operation.str_attribute("activation"), result)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from lichen.ir.kernel import Core, Table
@@ -11,7 +13,6 @@ from lichen.ir.types import DType, Quantisation
 from lichen.ops.fixed_point import (
     ACTIVATIONS,
     INT32_MAX,
-    Multiplier,
     activation_range,
     clamp_float,
     multiply,
@@ -19,6 +20,7 @@ from lichen.ops.fixed_point import (
     to_int8,
 )
 
+_EXACT_IN_FLOAT32 = 2**24 // (255 * 128)  # products of int8 differences and int8 weights whose sum float32 holds
 _BLOCK = 4  # output channels that share a load of the input; more sums than AVR has registers for
 
 
@@ -67,30 +69,39 @@ def check_weights(operation: Operation, channel_axis: int) -> None:
     q = _weights_quantisation(operation)
     require(q.axis in (None, channel_axis), f"weights are quantised along axis {q.axis}, not along the output channels")
     require(not any(q.zero_point), "weights must be quantised symmetrically (zero point 0)")
-    channel_multipliers(operation, channels)
+    multiplier_tables(channel_ratios(operation, channels))
     activation_range(activation, result)
     _check_accumulators(operation, channel_axis)
 
 
-def finish(operation: Operation, sums: Array, multipliers: list[Multiplier] | None = None) -> Array:
-    """The result from `sums` (…, channels) of products, input zero points taken off: adds the bias, requantises, clamps.
+def factors(operation: Operation, operands: tuple[Array, ...], taps: int) -> tuple[Array, Array]:
+    """The input less its zero point, and the weights, as floating point numbers, which are multiplied fast.
 
-    `multipliers` default to `channel_multipliers`.
+    Sums of `taps` products of them are exact for int8, in whatever order they are added.
+    """
+    x, weights, source = operands[0], operands[1], operation.operands[0].type
+    if source.dtype.is_float:
+        return x.astype(np.float64), weights.astype(np.float64)
+    exact = np.float32 if taps <= _EXACT_IN_FLOAT32 else np.float64
+    return x.astype(exact) - source.zero_point, weights.astype(exact)
+
+
+def finish(
+    operation: Operation, operands: tuple[Array, ...], sums: Array, ratios: tuple[float, ...] | None = None
+) -> Array:
+    """The result from `sums` (…, channels) of products of `factors`: adds the bias, requantises, clamps.
+
+    `ratios` default to `channel_ratios`.
     """
     result, channels = operation.results[0].type, sums.shape[-1]
     activation = operation.str_attribute("activation")
-    sums = sums + bias_or_zero(operation, channels)
+    bias = operands[2].reshape(channels) if len(operands) > 2 else 0
     if result.dtype.is_float:
-        return clamp_float(sums, activation).reshape(result.shape)
-    mantissa, shift = multiplier_tables(multipliers or channel_multipliers(operation, channels))
+        return clamp_float(sums + bias, activation).reshape(result.shape)
+    mantissa, shift = multiplier_tables(ratios or channel_ratios(operation, channels))
     low, high = activation_range(activation, result)
-    requantised = multiply(sums.astype(np.int64), mantissa, shift) + result.zero_point
+    requantised = multiply(sums.astype(np.int64) + bias, mantissa, shift) + result.zero_point
     return to_int8(requantised, low, high).reshape(result.shape)
-
-
-def dot(x: Array, rows: Array, zero_point: int = 0) -> Array:
-    """`x` (n, k) less the zero point, times weights (channels, k): sums (n, channels) in double, which for int8 are exact."""
-    return (x.astype(np.float64) - zero_point) @ rows.astype(np.float64).T
 
 
 def channel_block(core: Core) -> int:
@@ -99,7 +110,7 @@ def channel_block(core: Core) -> int:
 
 
 def int8_tables(
-    operation: Operation, rows: Array, block: int, multipliers: list[Multiplier] | None = None
+    operation: Operation, rows: Array, block: int, ratios: tuple[float, ...] | None = None
 ) -> tuple[Table, ...]:
     """The tables of an int8 kernel with weights `rows` (channels, taps): weights, folded bias, multipliers, shifts.
 
@@ -108,7 +119,7 @@ def int8_tables(
     channels = len(rows)
     zero = operation.operands[0].type.zero_point
     folded = bias_or_zero(operation, channels).astype(np.int64) - zero * rows.sum(axis=1, dtype=np.int64)
-    mantissa, shift = multiplier_tables(multipliers or channel_multipliers(operation, channels))
+    mantissa, shift = multiplier_tables(ratios or channel_ratios(operation, channels))
     return (
         Table("weights", interleave(rows, block)),
         Table("bias", folded.astype(np.int32)),
@@ -131,19 +142,22 @@ def clamp_params(operation: Operation) -> dict[str, int | float]:
     return {"low": low, "high": high}
 
 
-def channel_multipliers(operation: Operation, channels: int) -> list[Multiplier]:
+def channel_ratios(operation: Operation, channels: int) -> tuple[float, ...]:
     """`input scale * weight scale / output scale` for each output channel, in double as TensorFlow Lite Micro computes it."""
     scales = _weights_quantisation(operation).scale
     source, result = operation.operands[0].type.scale, operation.results[0].type.scale
-    return [quantize_multiplier(source * scale / result) for scale in scales] * (channels // len(scales))
+    return tuple(source * scale / result for scale in scales) * (channels // len(scales))
 
 
-def multiplier_tables(multipliers: list[Multiplier]) -> tuple[Array, Array]:
-    """Mantissas (int32) and shifts (int8)."""
-    return (
-        np.array([m.mantissa for m in multipliers], np.int32),
-        np.array([m.shift for m in multipliers], np.int8),
-    )
+@lru_cache(maxsize=512)  # an interpreter asks for the same again with every inference
+def multiplier_tables(ratios: tuple[float, ...]) -> tuple[Array, Array]:
+    """Mantissas (int32) and shifts (int8) of real multipliers, read-only. Raises `VerifyError` for one that is too large."""
+    multipliers = [quantize_multiplier(ratio) for ratio in ratios]
+    mantissas = np.array([m.mantissa for m in multipliers], np.int32)
+    shifts = np.array([m.shift for m in multipliers], np.int8)
+    mantissas.setflags(write=False)
+    shifts.setflags(write=False)
+    return mantissas, shifts
 
 
 def _weights_quantisation(operation: Operation) -> Quantisation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from lichen.ir.accesses import Accesses
 from lichen.ir.module import Array, Operation
@@ -68,13 +69,19 @@ class Window:
         return (self.in_w + self.padding[2] + self.padding[3] - self.reach[1]) // self.stride[1] + 1
 
     def patches(self, x: Array, fill: float) -> Array:
-        """All windows of `x` (1, H, W, C): an array (out_h, out_w, kernel_h, kernel_w, C), `fill` outside the input."""
-        y, inside_y = _taps(self.out_h, self.stride[0], self.padding[0], self.kernel[0], self.dilation[0], self.in_h)
-        x_, inside_x = _taps(self.out_w, self.stride[1], self.padding[2], self.kernel[1], self.dilation[1], self.in_w)
-        patches: Array = x[0][y[:, None, :, None], x_[None, :, None, :]]
-        if not (inside_y.all() and inside_x.all()):
-            patches[~(inside_y[:, None, :, None] & inside_x[None, :, None, :])] = fill
-        return patches
+        """All windows of `x` (1, H, W, C): a view (out_h, out_w, kernel_h, kernel_w, C) of `x` with `fill` around it."""
+        windows = sliding_window_view(self._padded(x, fill), self.reach, axis=(0, 1))
+        (stride_h, stride_w), (dilation_h, dilation_w) = self.stride, self.dilation
+        return windows[::stride_h, ::stride_w, :, ::dilation_h, ::dilation_w].transpose(0, 1, 3, 4, 2)
+
+    def _padded(self, x: Array, fill: float) -> Array:
+        top, bottom, left, right = self.padding
+        if not any(self.padding):
+            image: Array = x[0]
+            return image
+        padded = np.full((top + self.in_h + bottom, left + self.in_w + right, x.shape[3]), fill, x.dtype)
+        padded[top : top + self.in_h, left : left + self.in_w] = x[0]
+        return padded
 
     def inside(self) -> Array:
         """How many taps of each window fall inside the input: an array (out_h, out_w)."""
@@ -111,10 +118,3 @@ class Window:
             pad_top=self.padding[0],
             pad_left=self.padding[2],
         )
-
-
-def _taps(windows: int, stride: int, padding: int, taps: int, dilation: int, size: int) -> tuple[Array, Array]:
-    """Along one axis, the input index of each window's taps (windows, taps), and whether it is inside; if not, it is 0."""
-    index = np.arange(windows)[:, None] * stride - padding + np.arange(taps)[None, :] * dilation
-    inside = (index >= 0) & (index < size)
-    return np.where(inside, index, 0), inside
