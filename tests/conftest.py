@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported; small products gain nothing from more
+
 _BESIDE = Path(__file__).parents[2] / "shared" / "data"
 
 
