@@ -81,7 +81,9 @@ def verify_operation(op: Operation, where: str) -> None:
         if index in rule.updates and not isinstance(value, State):
             raise VerifyError(f"{where}: {value.symbol} is to be changed, but is not state")
         if isinstance(value, State) and index not in rule.updates | rule.reads_state:
-            raise VerifyError(f"{where}: {value.symbol} is state, which {op.kind} cannot read; read it by read_state first")
+            raise VerifyError(
+                f"{where}: {value.symbol} is state, which {op.kind} cannot read; read it by read_state first"
+            )
     try:
         rule.check(op)
     except LichenError as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from lichen.ir.module import Module
 from lichen.ir.verify import verify
 from lichen.passes.dead_code import dead_code
+from lichen.passes.fold_constant_channels import fold_constant_channels
 from lichen.passes.fold_constants import fold_constants
 from lichen.passes.fuse_activation import fuse_activation
 from lichen.passes.fuse_pad import fuse_pad
@@ -19,13 +20,16 @@ PASSES: dict[str, Pass] = {
     "remove_identity": remove_identity,
     "fuse_pad": fuse_pad,
     "fuse_activation": fuse_activation,
+    "fold_constant_channels": fold_constant_channels,
     "dead_code": dead_code,
 }
 """By name, in the order in which they are run by default."""
 
 DEFAULT_PASSES = tuple(PASSES)
 
-_MOST_ROUNDS = 100  # each round that changes something removes an operation or a padding, so this is never reached
+_MOST_ROUNDS = (
+    100  # each round that changes something removes an operation, a padding or a channel, so this is never reached
+)
 
 
 def run_passes(module: Module, names: Sequence[str] = DEFAULT_PASSES) -> bool:
