@@ -218,8 +218,9 @@ def test_unknown_operations_are_refused(toy_program: Path) -> None:
     """Every number that is no operation is refused as such, so that an old firmware can be told from a broken one."""
     line = Line(toy_program)
     line.ask(Operation.INFO)
-    validating = {Operation.READ_ARENA, Operation.RUN_UNTIL, Operation.CHANGES}
-    for number in sorted(set(range(256)) - (set(map(int, Operation)) - validating)):
+    others = {Operation.READ_ARENA, Operation.RUN_UNTIL, Operation.CHANGES}
+    others |= {Operation.READ_STATE, Operation.CHECK_STATE, Operation.WRITE_STATE, Operation.SAVE, Operation.LOAD}
+    for number in sorted(set(range(256)) - (set(map(int, Operation)) - others)):
         assert line.ask(number, b"abc").code == Status.UNKNOWN_OPERATION, number
     line.transport.close()
 

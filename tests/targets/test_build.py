@@ -21,6 +21,7 @@ from lichen.targets.size import read_symbols
 from lichen.targets.toolchain import BuildError
 
 FIRMWARE = Path(__file__).parents[2] / "src/lichen/targets/firmware"
+RUNTIME = Path(__file__).parents[2] / "src/lichen/backend/runtime"
 Compile = Callable[..., ModelFolder]
 
 
@@ -35,8 +36,10 @@ def test_the_firmware_of_every_machine_compiles_without_a_warning(machine: Machi
     """C99, pedantic, warnings are errors."""
     processor = PROCESSORS[machine.core]
     strict = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-Os", "-DF_CPU=16000000UL"]
-    defines = [f"-D{key}={value}" for key, value in machine.defines.items()]
-    files = [str(FIRMWARE / name) for name in (*machine.sources, "lichen_mark.c")]
+    given = machine.defines | (machine.storages[0].defines if machine.storages else {})
+    defines = [f"-I{RUNTIME}", *(f"-D{key}={value}" for key, value in given.items())]
+    storages = {storage.source for storage in machine.storages}
+    files = [str(FIRMWARE / name) for name in (*machine.sources, *storages, "lichen_mark.c")]
     command = [processor.compiler, *processor.flags, *machine.flags, *strict, *defines, "-c", *files]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -33,6 +33,21 @@ class Executor(Protocol):
     def reset(self) -> None:
         """Sets the state to its initial values."""
 
+    def read_state(self) -> bytes:
+        """The state as a blob (`lichen.backend.state`), which `write_state` takes wherever the same model runs.
+
+        This and the next three raise `InputError` for a model without state.
+        """
+
+    def write_state(self, blob: bytes) -> None:
+        """Sets the state. Raises `StateError`, and leaves the state as it is, if the blob is damaged or not this model's."""
+
+    def save(self) -> None:
+        """Saves the state to the device's storage, where it survives a reset; the host's lasts as long as the executor."""
+
+    def load(self) -> None:
+        """Sets the state to what was saved last. Raises `StateError` if nothing was; the state is then as it was before."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -60,6 +75,22 @@ class NativeExecutor:
     def reset(self) -> None:
         """See `Executor`."""
         self._native.reset()
+
+    def read_state(self) -> bytes:
+        """See `Executor`."""
+        return self._native.read_state()
+
+    def write_state(self, blob: bytes) -> None:
+        """See `Executor`."""
+        self._native.write_state(blob)
+
+    def save(self) -> None:
+        """See `Executor`."""
+        self._native.save()
+
+    def load(self) -> None:
+        """See `Executor`."""
+        self._native.load()
 
     def __enter__(self) -> Self:
         return self
@@ -92,6 +123,22 @@ class LinkExecutor:
     def reset(self) -> None:
         """See `Executor`."""
         self.session.reset()
+
+    def read_state(self) -> bytes:
+        """See `Executor`."""
+        return self.session.read_state()
+
+    def write_state(self, blob: bytes) -> None:
+        """See `Executor`."""
+        self.session.write_state(blob)
+
+    def save(self) -> None:
+        """See `Executor`."""
+        self.session.save()
+
+    def load(self) -> None:
+        """See `Executor`."""
+        self.session.load()
 
     def __enter__(self) -> Self:
         return self

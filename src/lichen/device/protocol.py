@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
+from lichen.backend.state import StateStatus
 from lichen.errors import DeviceError
 
 VERSION = 1
 FEATURE_VALIDATE = 0x01
+FEATURE_STATE = 0x02
+FEATURE_STORAGE = 0x04
 WRITE_INPUT_FIXED_BYTES = 5  # index and offset, in front of the bytes to write
+WRITE_STATE_FIXED_BYTES = 4  # offset
 
 
 class Operation(IntEnum):
@@ -24,11 +28,16 @@ class Operation(IntEnum):
     STACK = 0x04
     COUNTERS = 0x05
     READ_ARENA = 0x06
+    READ_STATE = 0x07
     CHANGES = 0x80
     WRITE_INPUT = 0x81
     INFER = 0x82
     RESET = 0x83
     RUN_UNTIL = 0x84
+    CHECK_STATE = 0x85
+    WRITE_STATE = 0x86
+    SAVE = 0x87
+    LOAD = 0x88
 
 
 class Status(IntEnum):
@@ -41,6 +50,14 @@ class Status(IntEnum):
     BAD_RANGE = 4
     NOT_READY = 5
     NOT_CONNECTED = 6
+    NOTHING_SAVED = 7
+    DAMAGED_STATE = 8
+    OTHER_VERSION = 9
+    OTHER_MODEL = 10
+    WRONG_LENGTH = 11
+    TOO_LARGE = 12
+    STORAGE_FAILED = 13
+    STATE_TORN = 14
 
 
 REASONS = {
@@ -48,9 +65,23 @@ REASONS = {
     Status.BAD_LENGTH: "the request has the wrong length",
     Status.BAD_INDEX: "the model has no input or output of that number",
     Status.BAD_RANGE: "the range reaches outside the tensor or is more than a frame carries",
-    Status.NOT_READY: "the inputs are not all written, or there is no inference to read from",
+    Status.NOT_READY: "what it needs has not been sent before, or there is no inference to read from",
     Status.NOT_CONNECTED: "it was reset since the session began; begin a new one",
+    Status.NOTHING_SAVED: "no state is saved",
+    Status.DAMAGED_STATE: "the state is damaged",
+    Status.OTHER_VERSION: "the state is in another version of its format",
+    Status.OTHER_MODEL: "the state is that of another model",
+    Status.WRONG_LENGTH: "the state has another length than the model's",
+    Status.TOO_LARGE: "the state does not fit the slots of its storage",
+    Status.STORAGE_FAILED: "its storage does not hold what is written to it",
+    Status.STATE_TORN: "its state was written only in part; write it anew, load the saved one, or reset the model",
 }
+
+
+def state_status(status: int) -> StateStatus | None:
+    """What a refusal says of a blob of state; `None` if it is about something else."""
+    known = Status.NOTHING_SAVED <= status <= Status.STORAGE_FAILED
+    return StateStatus(status - Status.NOTHING_SAVED + StateStatus.NOTHING_SAVED) if known else None
 
 
 @dataclass(frozen=True)
@@ -72,6 +103,16 @@ class Info:
     def validates(self) -> bool:
         """Whether the firmware can stop before a kernel call and show its arena."""
         return bool(self.features & FEATURE_VALIDATE)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether the model has state that can be read and written."""
+        return bool(self.features & FEATURE_STATE)
+
+    @property
+    def has_storage(self) -> bool:
+        """Whether the device can save its model's state."""
+        return bool(self.features & FEATURE_STORAGE)
 
     @classmethod
     def parse(cls, payload: bytes) -> Info:

@@ -11,12 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lichen.device.link import Link
-from lichen.device.protocol import WRITE_INPUT_FIXED_BYTES, DeviceCounters, Info, Operation
+from lichen.backend.state import HEADER, OVERHEAD, StateBlob, StateError
+from lichen.device.link import Link, RefusedError
+from lichen.device.protocol import (
+    WRITE_INPUT_FIXED_BYTES,
+    WRITE_STATE_FIXED_BYTES,
+    DeviceCounters,
+    Info,
+    Operation,
+    Status,
+    state_status,
+)
 from lichen.device.transport import Transport
 from lichen.errors import DeviceError, InputError
 
 Array = NDArray[Any]
+
+_MOST_STATE = 1 << 24  # bytes; more than any device has, so that a device cannot keep its host reading for ever
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,39 @@ class Session:
         """Sets the model's state to its initial values."""
         self.link.request(Operation.RESET)
 
+    def read_state(self) -> bytes:
+        """The model's state as a blob, see `lichen.backend.state`. Raises `InputError` if the model has none."""
+        header = self._read_state(0, HEADER.size)
+        count = int(HEADER.unpack(header)[3]) + OVERHEAD
+        if count > _MOST_STATE:
+            raise DeviceError(f"The device says that its state has {count} bytes, which is too much to be true.")
+        rest = self._pieces(count - HEADER.size, self.info.max_payload)
+        blob = header + b"".join(self._read_state(HEADER.size + offset, size) for offset, size in rest)
+        try:
+            StateBlob.parse(blob, self.info.name, self.info.digest)
+        except StateError as error:
+            raise DeviceError(f"The state that the device has sent is none: {error}") from None
+        return blob
+
+    def write_state(self, blob: bytes) -> None:
+        """Sets the model's state to that of `blob`, which is sent twice: first for the device to check, then for it to take.
+
+        Raises `StateError`, and leaves the state as it is, if the blob is damaged or not this model's. Should the session break off
+        before the end, the device refuses to work with a state it has in part, until one is written or loaded or the model reset.
+        """
+        StateBlob.parse(blob, self.info.name, self.info.digest)
+        for operation in (Operation.CHECK_STATE, Operation.WRITE_STATE):
+            for offset, count in self._pieces(len(blob), self.info.max_payload - WRITE_STATE_FIXED_BYTES):
+                self._request_state(operation, struct.pack("<I", offset) + blob[offset : offset + count])
+
+    def save(self) -> None:
+        """Saves the state where it survives a reset. Raises `InputError` on a device that has no storage, `StateError` if it fails."""
+        self._request_state(Operation.SAVE)
+
+    def load(self) -> None:
+        """Sets the state to what was saved last. Raises `StateError` if nothing was; the state is then as it was before."""
+        self._request_state(Operation.LOAD)
+
     def run_until(self, k: int) -> None:
         """In a validating build: an inference from the inputs written, stopped in front of kernel call `k`."""
         self.link.request(Operation.RUN_UNTIL, struct.pack("<H", k), deadline=self._inference_deadline)
@@ -140,13 +184,33 @@ class Session:
 
     def _read(self, operation: Operation, payload: bytes, size: int) -> bytes:
         """The answer to a request whose answer has `size` bytes."""
-        answer = self.link.request(operation, payload)
+        return self._of_size(operation, self.link.request(operation, payload), size)
+
+    @staticmethod
+    def _of_size(operation: Operation, answer: bytes, size: int) -> bytes:
         if len(answer) != size:
             raise DeviceError(
                 f"The device answers {operation.name} with {len(answer)} bytes instead of {size}: "
                 "rebuild its firmware with this Lichen."
             )
         return answer
+
+    def _read_state(self, offset: int, size: int) -> bytes:
+        answer = self._request_state(Operation.READ_STATE, struct.pack("<IH", offset, size))
+        return self._of_size(Operation.READ_STATE, answer, size)
+
+    def _request_state(self, operation: Operation, payload: bytes = b"") -> bytes:
+        """A request about state, its refusals in words that are the same wherever a model runs."""
+        try:
+            return self.link.request(operation, payload, deadline=self._inference_deadline)
+        except RefusedError as error:
+            status = state_status(error.status)
+            if status is not None:
+                raise StateError(self.info.name, status) from error
+            if error.status == Status.UNKNOWN_OPERATION:
+                missing = "storage to save its state in" if self.info.has_state else "state"
+                raise InputError(f"{self.info.name} has no {missing} on this device") from error
+            raise
 
     def _read_output(self, index: int, count: int) -> bytes:
         return b"".join(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from lichen.targets.core import PROCESSORS
 from lichen.targets.fit import refuse_hopeless, too_large
 from lichen.targets.folder import ModelFolder
 from lichen.targets.linker import LINKERS
-from lichen.targets.machine import machine_of
+from lichen.targets.machine import Storage, machine_of
 from lichen.targets.size import ImageSize, measure
 from lichen.targets.toolchain import C_FLAGS, BuildError, Compiler, find_compiler
 
@@ -65,12 +65,14 @@ def build_firmware(model: ModelFolder, board: Board, mark: Mark = Mark.NONE) -> 
     Raises `DoesNotFitError` with the missing bytes and the largest contributors, `MissingToolError` without a compiler, `BuildError`
     if the folder's C does not compile.
     """
+    storage = machine_of(board).storage_for(model.state_bytes, board.flash)
+    flags = ("-Os", *mark.value, *(("-DLICHEN_STORAGE",) if storage else ()))
     sources = [Source(model.source, (*optimize_flags(model), *mark.value))]
-    sources += [Source(path, ("-Os", *mark.value)) for path in sorted(_RUNTIME.glob("*.c"))]
+    sources += [Source(path, flags) for path in sorted(_RUNTIME.glob("*.c"))]
     if mark is Mark.PROFILE:
         sources.append(Source(_FIRMWARE / "lichen_mark.c"))
     try:
-        return build_image(sources, board, [model.path, _RUNTIME], {"model.h": model.glue()}, model)
+        return build_image(sources, board, [model.path, _RUNTIME], {"model.h": model.glue()}, model, storage)
     except BuildError:
         refuse_hopeless(model, board)
         raise
@@ -87,10 +89,12 @@ def build_image(
     include: Sequence[Path] = (),
     generated: Mapping[str, str] = MappingProxyType({}),
     model: ModelFolder | None = None,
+    storage: Storage | None = None,
 ) -> Firmware:
     """An image of `sources` with the start-up code and UART driver of the board's machine.
 
-    `include` are folders of headers, `generated` further headers by name; `model` is what is served, to tell its tables from the code.
+    `include` are folders of headers, `generated` further headers by name; `model` is what is served, to tell its tables from the code;
+    `storage` is where its state survives, which may take of the board's flash.
     Same inputs, same image, built once.
     """
     machine = machine_of(board)
@@ -102,21 +106,27 @@ def build_image(
     defines = {"F_CPU": f"{board.clock_hz}UL", **machine.defines}
     flags = [*C_FLAGS, *processor.flags, *machine.flags, *(f"-D{key}={value}" for key, value in defines.items())]
     linker = LINKERS[processor.compiler]
+    available, placed = board, []
+    if storage is not None:
+        sources.append(Source(_FIRMWARE / storage.source, ("-Os", *(f"-D{k}={v}" for k, v in storage.defines.items()))))
+        available = replace(board, flash=min(board.flash, storage.flash_end or board.flash))
+        placed = [f"-Wl,--defsym=LICHEN_CODE_OFFSET={storage.code_offset}"] if storage.code_offset else []
 
     def build(folder: Path) -> None:
         for name, text in generated.items():
             (folder / name).write_text(text, "utf-8")
         objects = _compile(compiler, sources, [*flags, "-I.", *(f"-I{path.resolve()}" for path in folders)], folder)
-        link = [*flags, *objects, *linker.flags, "-o", _ELF]
-        result = compiler.run([*link, *linker.regions(machine, board.flash, board.ram)], folder)
+        link = [*flags, *objects, *linker.flags, *placed, "-o", _ELF]
+        result = compiler.run([*link, *linker.regions(machine, available.flash, board.ram)], folder)
         if linker.overflowed(result.stderr):
             compiler.require([*link, *linker.regions(machine, linker.most_flash, linker.most_ram)], folder)
-            raise too_large(measure(folder / _ELF, prefix), board, linker.least_stack, model)
+            raise too_large(measure(folder / _ELF, prefix), available, linker.least_stack, model)
         compiler.check(result)
         for name in objects:
             (folder / name).unlink()
 
-    inputs: list[str | bytes] = [compiler.version, *flags, *linker.flags, repr((machine, board.flash, board.ram))]
+    inputs: list[str | bytes] = [compiler.version, *flags, *linker.flags, *placed]
+    inputs.append(repr((machine, available.flash, board.ram)))
     for source in sources:
         inputs += [source.path.name, *source.flags, source.path.read_bytes()]
     for header in (file for folder in folders for file in sorted(folder.glob("*.h"))):

@@ -2,7 +2,9 @@
 
    "model.h" is written by the toolchain and gives the generated model the names used here: model_t, model_init,
    model_infer, model_input, model_output, model_input_bytes, model_output_bytes, MODEL_NAME, MODEL_DIGEST, MODEL_INPUTS,
-   MODEL_OUTPUTS, MODEL_ARENA_BYTES. */
+   MODEL_OUTPUTS, MODEL_ARENA_BYTES, MODEL_STATE_BYTES; and where the model has state model_save and model_load.
+
+   A build for a machine with storage defines LICHEN_STORAGE. */
 #ifndef LICHEN_DEVICE_H
 #define LICHEN_DEVICE_H
 
@@ -13,16 +15,25 @@
 #include "model.h"
 #include "port.h"
 
+#if MODEL_STATE_BYTES > 0
+#include "lichen_device_state.h"
+#else
+#define LICHEN_STATE_FEATURES 0
+#endif
+
 #ifdef LICHEN_VALIDATE
 #include "lichen_stop.h"
-#define LICHEN_FEATURES LICHEN_FEATURE_VALIDATE
+#define LICHEN_CAN_VALIDATE LICHEN_FEATURE_VALIDATE
 #else
-#define LICHEN_FEATURES 0
+#define LICHEN_CAN_VALIDATE 0
 #endif
 
 typedef struct {
     lichen_link link;
     model_t model;
+#if MODEL_STATE_BYTES > 0
+    lichen_device_state state;
+#endif
     size_t written[MODEL_INPUTS]; /* bytes of each input that are there for the next inference */
     bool inferred;                /* the outputs are those of the last inference; writing an input may overwrite them */
 } lichen_device;
@@ -37,11 +48,20 @@ static inline void lichen_device_forget_tensors(lichen_device *self)
     self->inferred = false;
 }
 
+/* The model as it is before its first inference. */
+static inline void lichen_device_renew(lichen_device *self)
+{
+    model_init(&self->model);
+#if MODEL_STATE_BYTES > 0
+    lichen_device_state_renew(&self->state);
+#endif
+    lichen_device_forget_tensors(self);
+}
+
 static inline void lichen_device_init(lichen_device *self, lichen_sink sink)
 {
     lichen_link_init(&self->link, sink);
-    model_init(&self->model);
-    lichen_device_forget_tensors(self);
+    lichen_device_renew(self);
 }
 
 /* Each operation below checks everything before it changes anything. It returns the status, and sets `reply` when there is
@@ -54,7 +74,7 @@ static inline uint8_t lichen_device_info(lichen_device *self, const lichen_reque
     size_t count = 18;
     if (request->count != 0) return LICHEN_BAD_LENGTH;
     p[0] = LICHEN_PROTOCOL_VERSION;
-    p[1] = LICHEN_FEATURES;
+    p[1] = LICHEN_CAN_VALIDATE | LICHEN_STATE_FEATURES;
     lichen_store_u16(p + 2, LICHEN_MAX_PAYLOAD);
     p[4] = MODEL_INPUTS;
     p[5] = MODEL_OUTPUTS;
@@ -156,18 +176,23 @@ static void lichen_device_run(lichen_device *self)
     lichen_device_forget_tensors(self);
 }
 
-static inline bool lichen_device_ready(const lichen_device *self)
+/* What keeps an inference from running. */
+static inline uint8_t lichen_device_ready(const lichen_device *self)
 {
     for (unsigned i = 0; i < MODEL_INPUTS; i++) {
-        if (self->written[i] != model_input_bytes(i)) return false;
+        if (self->written[i] != model_input_bytes(i)) return LICHEN_NOT_READY;
     }
-    return true;
+#if MODEL_STATE_BYTES > 0
+    if (self->state.torn) return LICHEN_STATE_TORN;
+#endif
+    return LICHEN_OK;
 }
 
 static inline uint8_t lichen_device_infer(lichen_device *self, const lichen_request *request)
 {
     if (request->count != 0) return LICHEN_BAD_LENGTH;
-    if (!lichen_device_ready(self)) return LICHEN_NOT_READY;
+    const uint8_t ready = lichen_device_ready(self);
+    if (ready != LICHEN_OK) return ready;
     lichen_device_run(self);
     self->inferred = true;
     return LICHEN_OK;
@@ -176,8 +201,7 @@ static inline uint8_t lichen_device_infer(lichen_device *self, const lichen_requ
 static inline uint8_t lichen_device_reset(lichen_device *self, const lichen_request *request)
 {
     if (request->count != 0) return LICHEN_BAD_LENGTH;
-    model_init(&self->model);
-    lichen_device_forget_tensors(self);
+    lichen_device_renew(self);
     return LICHEN_OK;
 }
 
@@ -185,7 +209,8 @@ static inline uint8_t lichen_device_reset(lichen_device *self, const lichen_requ
 static inline uint8_t lichen_device_run_until(lichen_device *self, const lichen_request *request)
 {
     if (request->count != 2) return LICHEN_BAD_LENGTH;
-    if (!lichen_device_ready(self)) return LICHEN_NOT_READY;
+    const uint8_t ready = lichen_device_ready(self);
+    if (ready != LICHEN_OK) return ready;
     lichen_stop = lichen_load_u16(request->payload);
     lichen_device_run(self);
     lichen_stop = LICHEN_STOP_NEVER;
@@ -210,6 +235,15 @@ static inline uint8_t lichen_device_perform(lichen_device *self, const lichen_re
     case LICHEN_WRITE_INPUT: return lichen_device_write_input(self, request);
     case LICHEN_INFER: return lichen_device_infer(self, request);
     case LICHEN_RESET: return lichen_device_reset(self, request);
+#if MODEL_STATE_BYTES > 0
+    case LICHEN_READ_STATE: return lichen_device_read_state(&self->state, &self->model, request, reply);
+    case LICHEN_CHECK_STATE:
+    case LICHEN_WRITE_STATE: return lichen_device_take_state(&self->state, &self->model, request);
+#ifdef LICHEN_STORAGE
+    case LICHEN_SAVE: return lichen_device_save(&self->state, &self->model, request);
+    case LICHEN_LOAD: return lichen_device_load(&self->state, &self->model, request);
+#endif
+#endif
 #ifdef LICHEN_VALIDATE
     case LICHEN_RUN_UNTIL: return lichen_device_run_until(self, request);
     case LICHEN_READ_ARENA: return lichen_device_read_arena(self, request, reply);

@@ -31,17 +31,26 @@ enum {
     LICHEN_STACK = 0x04,       /* nothing -> u32 bytes of stack used at the deepest point since the reset */
     LICHEN_COUNTERS = 0x05,    /* nothing -> u32 requests, u32 repeated, u32 damaged, u32 oversized */
     LICHEN_READ_ARENA = 0x06,  /* validating builds: u32 offset, u16 count -> the bytes */
+    LICHEN_READ_STATE = 0x07,  /* models with state: u32 offset, u16 count -> the bytes of the state's blob (lichen_state.h) */
 
     LICHEN_CHANGES = 0x80,     /* the bit of operations that change the device */
     LICHEN_WRITE_INPUT = 0x81, /* u8 index, u32 offset, bytes. In order: offset 0 starts over, any other continues where
                                   the last piece ended */
     LICHEN_INFER = 0x82,       /* nothing. Needs every input whole; uses the inputs up */
     LICHEN_RESET = 0x83,       /* nothing. The model's state to its initial values */
-    LICHEN_RUN_UNTIL = 0x84    /* validating builds: u16 k. As INFER, but stops before kernel call k */
+    LICHEN_RUN_UNTIL = 0x84,   /* validating builds: u16 k. As INFER, but stops before kernel call k */
+    LICHEN_CHECK_STATE = 0x85, /* models with state: u32 offset, bytes of a blob, in order as for WRITE_INPUT, the first piece
+                                  with its whole header. Changes no state; the last piece tells whether the blob is good */
+    LICHEN_WRITE_STATE = 0x86, /* the same pieces once more, after CHECK_STATE has found them good: the state becomes the
+                                  blob's. From the first piece to the last the state is torn */
+    LICHEN_SAVE = 0x87,        /* nothing. The state to storage; models with state on machines that have storage */
+    LICHEN_LOAD = 0x88         /* nothing. The state from storage */
 };
 
 enum {
-    LICHEN_FEATURE_VALIDATE = 0x01 /* has RUN_UNTIL and READ_ARENA */
+    LICHEN_FEATURE_VALIDATE = 0x01, /* has RUN_UNTIL and READ_ARENA */
+    LICHEN_FEATURE_STATE = 0x02,    /* has READ_STATE, CHECK_STATE and WRITE_STATE */
+    LICHEN_FEATURE_STORAGE = 0x04   /* has SAVE and LOAD */
 };
 
 /* All but OK are refusals, and a refused request has changed nothing. */
@@ -51,8 +60,18 @@ enum {
     LICHEN_BAD_LENGTH = 2,    /* the request's payload is too short or too long */
     LICHEN_BAD_INDEX = 3,     /* no input or output of that number */
     LICHEN_BAD_RANGE = 4,     /* offset and count reach outside the tensor or the arena, or are more than a frame carries */
-    LICHEN_NOT_READY = 5,     /* INFER before every input is written; READ_OUTPUT when there is no inference to read from */
-    LICHEN_NOT_CONNECTED = 6  /* no INFO since the device was reset */
+    LICHEN_NOT_READY = 5,     /* INFER before every input is written; READ_OUTPUT when there is no inference to read from;
+                                 WRITE_STATE without a CHECK_STATE before */
+    LICHEN_NOT_CONNECTED = 6, /* no INFO since the device was reset */
+    /* What is wrong with the blob that was sent or saved, in the order of lichen_state_status */
+    LICHEN_NOTHING_SAVED = 7,
+    LICHEN_DAMAGED_STATE = 8,
+    LICHEN_OTHER_VERSION = 9,
+    LICHEN_OTHER_MODEL = 10,
+    LICHEN_WRONG_LENGTH = 11,
+    LICHEN_TOO_LARGE = 12,
+    LICHEN_STORAGE_FAILED = 13, /* after LOAD the model has its initial state */
+    LICHEN_STATE_TORN = 14      /* a WRITE_STATE has not come to its end; write, load or reset the state */
 };
 
 #endif
