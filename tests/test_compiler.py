@@ -11,7 +11,9 @@ from lichen.targets.folder import open_folder
 from lichen.targets.native import NativeModel
 
 
-@pytest.mark.parametrize("name", ["string", "size", "int", "lichen_view", "model", "stdint", "main", "Float"])
+@pytest.mark.parametrize(
+    "name", ["string", "size", "int", "lichen_view", "model", "stdint", "features", "port", "main", "Float"]
+)
 def test_any_name_compiles(tmp_path: Path, name: str) -> None:
     """A model may be called like a header, a type or a keyword of C."""
     built = compile_model(conv_module(name), "nano33ble", tmp_path / "m")

@@ -78,13 +78,6 @@ def test_a_folder_of_something_else_is_not_replaced(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["precious", "toy"]
 
 
-@pytest.mark.parametrize("name", ["string", "SIZE", "uint8", "lichen_copy", "port"])
-def test_a_name_that_c_needs_is_refused(name: str) -> None:
-    """A `string.h` or a `size_t` of the model's own would break every build it is part of."""
-    with pytest.raises(InputError, match="cannot be called"):
-        emit(plan_module(conv_module(name), PLAIN), "size")
-
-
 def test_comments_and_calls_are_wrapped_but_never_inside_a_name() -> None:
     """An operator with many long-named operands stays within 120 columns."""
     type_ = int8((4,))

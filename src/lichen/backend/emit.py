@@ -20,7 +20,7 @@ import numpy as np
 from lichen import __version__
 from lichen.backend.literals import C_TYPES, WIDTH, initialiser, literal, wrap
 from lichen.backend.program import Program, Step
-from lichen.errors import InputError, UnsupportedError
+from lichen.errors import UnsupportedError
 from lichen.ir.kernel import Argument, KernelCall, Operand, Scratch, Table
 from lichen.ir.module import Array, Constant, Namer, Operation, State, Value
 from lichen.ir.print import print_module
@@ -30,13 +30,6 @@ KERNELS = Path(__file__).parent / "kernels"
 RUNTIME = Path(__file__).parent / "runtime"
 _SAVING = "lichen_state.h"
 """What a model with state includes to save and load it."""
-
-_TAKEN = re.compile(
-    r"assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdarg|stdbool|stddef|stdint|stdio"
-    r"|stdlib|string|tgmath|time|wchar|wctype|size|ptrdiff|max_align|u?int(8|16|32|64|ptr|max)|port|lichen_.*",
-    re.IGNORECASE,
-)
-"""Names of models whose `<name>.h` or `<name>_t` is already somebody else's."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +42,8 @@ class Sources:
 
 
 def emit(program: Program, optimize: str) -> Sources:
-    """The C files of a model, its kernels and its graph. `optimize` is `speed` or `size`; same input, same bytes.
-
-    Raises `InputError` for a model whose name C or Lichen has taken.
-    """
+    """The C files of a model, its kernels and its graph. `optimize` is `speed` or `size`; same input, same bytes."""
     name = program.module.name
-    if _TAKEN.fullmatch(name):
-        raise InputError(f"a model cannot be called '{name}', C needs that name itself; rename the model's file")
     graph = print_module(program.module)
     digest = hashlib.sha256(graph.encode()).hexdigest()[:16]
     tables = _Tables(name)

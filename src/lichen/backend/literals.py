@@ -18,7 +18,9 @@ C_NAMES = frozenset(
         "assert",
         "complex",
         "ctype",
+        "endian",
         "errno",
+        "features",
         "fenv",
         "float",
         "inttypes",
@@ -38,6 +40,7 @@ C_NAMES = frozenset(
         "stdlib",
         "stdnoreturn",
         "string",
+        "strings",
         "tgmath",
         "threads",
         "time",
@@ -61,9 +64,11 @@ C_NAMES = frozenset(
         "size",
         "ssize",
         "max_align",
+        "newlib",
+        "port",
     ]
 )
-"""Names that a model must not have: `<name>.h` would shadow a header of C, or `<name>_t` be one of its types."""
+"""Names that a model must not have: `<name>.h` would shadow a header of C, of its library or of the firmware, or `<name>_t` be one of its types."""
 
 WIDTH = 120
 
