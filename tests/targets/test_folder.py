@@ -9,7 +9,12 @@ import pytest
 from lichen.errors import InputError
 from lichen.targets.folder import ModelFolder, open_folder
 
-GOOD = {"format": 1, "name": "toy", "board": "uno", "optimize": "size"}
+TENSOR = {"name": "x", "shape": [1, 4], "dtype": "int8", "scale": 0.1, "zero_point": 0, "offset": 0, "bytes": 4}
+GOOD = {
+    **{"format": 1, "name": "toy", "board": "uno", "optimize": "size", "digest": "0123456789abcdef"},
+    **{"macs": 0, "arena_bytes": 4, "state_bytes": 0, "weights_bytes": 0},
+    **{"inputs": [TENSOR], "outputs": [TENSOR], "ops": [], "files": {"toy.h": ""}},
+}
 
 
 def test_a_generated_folder_opens(compile_model: Callable[..., ModelFolder]) -> None:
@@ -26,11 +31,21 @@ def test_a_generated_folder_opens(compile_model: Callable[..., ModelFolder]) -> 
         ("{", "not valid JSON"),
         ("[]", "not a manifest of format 1"),
         (GOOD | {"format": 2}, "not a manifest of format 1"),
-        (GOOD | {"name": "../evil"}, "is not a C identifier"),
-        (GOOD | {"name": "a\nb"}, "is not a C identifier"),
-        (GOOD | {"name": 7}, "is not a C identifier"),
-        (GOOD | {"board": None}, "'board' or 'optimize'"),
-        (GOOD | {"optimize": "-fplugin=evil.so"}, "'board' or 'optimize'"),
+        (GOOD | {"name": "../evil"}, "must be a C identifier"),
+        (GOOD | {"name": "a\nb"}, "must be a C identifier"),
+        (GOOD | {"name": 7}, "must be a C identifier"),
+        (GOOD | {"board": None}, "'board' is null but must be the name of a board"),
+        (GOOD | {"optimize": "-fplugin=evil.so"}, "must be speed or size"),
+        (GOOD | {"digest": 1.0}, "must be 16 hex digits"),
+        (GOOD | {"arena_bytes": True}, "'arena_bytes' is true but must be a whole number"),
+        (GOOD | {"inputs": {}}, "'inputs' is no array"),
+        (GOOD | {"ops": [7]}, r"'ops\[0\]' is no object"),
+        (GOOD | {"ops": [{"name": "y"}]}, r"'ops\[0\].kind' is missing"),
+        (GOOD | {"inputs": [TENSOR | {"shape": [1, 10**400]}]}, "elements at most"),
+        (GOOD | {"outputs": [TENSOR | {"bytes": 5}]}, "has 5 bytes where its type has 4"),
+        (GOOD | {"outputs": [TENSOR | {"offset": 1}]}, "does not lie in the arena of 4 bytes"),
+        (GOOD | {"files": {"../toy.h": ""}}, "the generated files' digests"),
+        ("[" * 100000, "not valid JSON"),
         (GOOD, "has no toy.c"),
     ],
 )

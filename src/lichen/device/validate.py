@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lichen.device.executor import Executor, Progress, open_executor
-from lichen.errors import InputError
+from lichen.errors import DeviceError, InputError
 from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Array, Module, Operation
 from lichen.ir.parse import parse_module
@@ -32,12 +33,38 @@ class Difference:
 
 
 def load_graph(model: ModelFolder) -> Module:
-    """The graph of a model folder. Raises `InputError` if it cannot be read."""
+    """The graph of a model folder. Raises `InputError` if it cannot be read or is not the one the manifest describes."""
     path = model.path / f"{model.name}.lichen"
     try:
-        return parse_module(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read; compile the model again") from error
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); compile the model again") from error
+    if hashlib.sha256(text).hexdigest()[:16] != model.manifest["digest"]:
+        raise InputError(f"{path} has been changed since the model was compiled; compile the model again")
+    module = parse_module(text.decode("utf-8", "replace"))
+    _require_described(module, model)
+    return module
+
+
+def _require_described(module: Module, model: ModelFolder) -> None:
+    """Raises `InputError` unless inputs, outputs and operators of the manifest are those of the graph."""
+    described = [
+        [(t["name"], tuple(t["shape"]), t["dtype"]) for t in model.manifest[role]] for role in ("inputs", "outputs")
+    ]
+    actual = [
+        [(v.name, v.type.shape, str(v.type.dtype.numpy)) for v in values]
+        for values in (module.infer.inputs, module.infer.outputs)
+    ]
+    results = {op.name: [(v.name, v.type.bytes) for v in op.results] for op in module.infer.operations if op.results}
+    calls = [
+        (call["name"], [(r["name"], r["bytes"]) for r in call["results"]])
+        for call in model.manifest["ops"]
+        if call["results"]
+    ]
+    if described != actual or any(results.get(name) != made for name, made in calls):
+        raise InputError(
+            f"{model.path / 'manifest.json'} does not describe the graph in {model.name}.lichen; compile the model again"
+        )
 
 
 def validate(
@@ -96,6 +123,8 @@ def first_difference(
             if sample:
                 executor.run([x[:sample] for x in inputs])
         arena = executor.run_until(one, index + 1)
+        if len(arena) != model.manifest["arena_bytes"]:
+            raise DeviceError(f"The device's arena is not that of {model.name}: flash a build of this folder.")
         for place, array in zip(call["results"], expected[call["name"]], strict=True):
             raw = arena[place["offset"] : place["offset"] + place["bytes"]]
             got = np.frombuffer(raw, array.dtype).reshape(array.shape)

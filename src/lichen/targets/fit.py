@@ -45,7 +45,7 @@ def refuse_hopeless(model: ModelFolder, board: Board) -> None:
 
     For networks so large that they cannot be compiled for the board's core: on AVR no array exceeds 32 KiB and no address 64 KiB.
     """
-    weights, arena, state = (int(model.manifest.get(key, 0)) for key in ("weights_bytes", "arena_bytes", "state_bytes"))
+    weights, arena, state = (int(model.manifest[key]) for key in ("weights_bytes", "arena_bytes", "state_bytes"))
     problems = []
     if weights > board.flash:
         problems.append(f"{_short('flash', weights, board.flash)} for the weights alone{_largest_tables(model)}")

@@ -120,7 +120,7 @@ def _build(model: ModelFolder, flags: Sequence[str], name: str) -> Path:
     compiler = find_compiler("cc")
     flags = ["-O2", *C_FLAGS, *Mark.VALIDATE.value, *flags]
     sources = [model.source, _FIRMWARE / "native.c"]
-    inputs: list[str | bytes] = [compiler.version, *flags]
+    inputs: list[str | bytes] = [compiler.version, *flags, model.glue()]
     for file in (*sources, *sorted(model.path.glob("*.h")), *sorted(_RUNTIME.glob("*.h"))):
         inputs += [file.name, file.read_bytes()]
 
