@@ -23,39 +23,68 @@ MANIFEST = "manifest.json"
 
 
 def write_folder(path: Path, program: Program, sources: Sources, board: str, optimize: str) -> None:
-    """Writes the generated files and their manifest into the existing, empty folder `path`."""
-    for name, text in sources.files.items():
-        (path / name).write_text(text, "utf-8")
-    text = json.dumps(manifest(program, sources, board, optimize), indent=1)
-    (path / MANIFEST).write_text(text + "\n", "utf-8")
+    """Writes the generated files and their manifest into the existing, empty folder `path`. Raises `InputError` if it cannot."""
+    described = json.dumps(manifest(program, sources, board, optimize), indent=1)
+    with _writing(path.parent):
+        for name, text in (*sources.files.items(), (MANIFEST, described + "\n")):
+            (path / name).write_text(text, "utf-8")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A new empty folder beside `path` that takes its place when the block ends well, and vanishes when it does not.
 
-    Raises `InputError` if `path` holds anything but a model folder.
+    Files that a user has put into a model folder move along. Raises `InputError` if `path` holds anything but a model folder, or
+    cannot be written.
     """
-    path = path.absolute()
-    if path.is_file() or (path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file()):
-        raise InputError(f"{path} exists and is not a model folder; choose another --out")
-    try:
+    path = path.resolve()  # a link to a folder stands for the folder
+    written = _files_written(path)
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); choose another --out") from error
     try:
         yield fresh
-        fresh.chmod(0o755)
-        if path.is_dir():
-            old = fresh.with_name(f"{fresh.name}.old")
-            path.rename(old)
-            fresh.rename(path)
-            shutil.rmtree(old)
-        else:
-            fresh.rename(path)
+        with _writing(path):
+            fresh.chmod(0o755)
+            _put_in_place(fresh, path, written)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What goes wrong in the block is that `path` cannot be written, because of its permissions or a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); choose another --out") from error
+
+
+def _files_written(path: Path) -> frozenset[str]:
+    """The names of the files in `path` that an earlier compilation wrote. Raises `InputError` if it is not a model folder."""
+    try:
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return frozenset()
+        manifest = json.loads((path / MANIFEST).read_text("utf-8"))
+        if "lichen" not in manifest:  # many programs have a manifest.json
+            raise ValueError
+        return frozenset((MANIFEST, *manifest["files"]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} exists and is not a model folder; choose another --out") from error
+
+
+def _put_in_place(fresh: Path, path: Path, written: frozenset[str]) -> None:
+    """Renames `fresh` to `path`; what stands there and is not `written` by an earlier compilation is kept."""
+    if not path.exists():
+        fresh.rename(path)
+        return
+    old = fresh.with_name(f"{fresh.name}.old")
+    path.rename(old)
+    fresh.rename(path)
+    for file in old.iterdir():
+        if file.name not in written and not (path / file.name).exists():
+            file.rename(path / file.name)
+    shutil.rmtree(old)
 
 
 def manifest(program: Program, sources: Sources, board: str, optimize: str) -> dict[str, Any]:
