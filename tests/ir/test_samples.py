@@ -8,7 +8,7 @@ import pytest
 from graphs import float32, int8
 from lichen.errors import InputError
 from lichen.ir.module import Value
-from lichen.ir.samples import dequantise, load_samples, quantise
+from lichen.ir.samples import Form, dequantise, load_samples, quantise, save_samples
 
 
 def test_quantise_rounds_halves_away_and_clamps() -> None:
@@ -28,16 +28,31 @@ def test_dequantise_is_the_inverse_on_the_grid() -> None:
 def test_the_leading_one_may_be_left_out(tmp_path: Path, shape: tuple[int, ...]) -> None:
     """`(n, *shape)` with or without the batch of one."""
     np.save(tmp_path / "x.npy", np.zeros(shape, np.int8))
-    batches, was_float = load_samples(tmp_path / "x.npy", [Value("x", int8((1, 6, 2)))])
+    batches, form = load_samples(tmp_path / "x.npy", [Value("x", int8((1, 6, 2)))])
     assert batches[0].shape == (4, 1, 6, 2)
-    assert not was_float
+    assert form == Form(as_float=False, batch_of_one=len(shape) == 4)
+
+
+@pytest.mark.parametrize("as_float", [False, True])
+@pytest.mark.parametrize(("batch_of_one", "shape"), [(True, (2, 1, 3)), (False, (2, 3))])
+def test_outputs_come_in_the_form_of_the_inputs(
+    tmp_path: Path, as_float: bool, batch_of_one: bool, shape: tuple[int, ...]
+) -> None:
+    """With the leading 1 if the inputs had it, so that `argmax(axis=1)` of plain samples is a class; real numbers if they were."""
+    batch = np.arange(6, dtype=np.int8).reshape(2, 1, 3)
+    save_samples(tmp_path / "y.npy", [Value("y", int8((1, 3), 0.5, 1))], [batch], Form(as_float, batch_of_one))
+    got = np.load(tmp_path / "y.npy")
+    assert got.shape == shape
+    expected = dequantise(batch, int8((1, 3), 0.5, 1)) if as_float else batch
+    np.testing.assert_array_equal(got, expected.reshape(shape))
+    assert got.dtype == expected.dtype
 
 
 def test_float_data_is_quantised_for_an_int8_input(tmp_path: Path) -> None:
     """Real numbers are quantised on the way in, and that is told."""
     np.save(tmp_path / "x.npy", np.full((3, 2), 0.1))
-    batches, was_float = load_samples(tmp_path / "x.npy", [Value("x", int8((1, 2), 0.05, 1))])
-    assert was_float
+    batches, form = load_samples(tmp_path / "x.npy", [Value("x", int8((1, 2), 0.05, 1))])
+    assert form.as_float
     assert batches[0].tolist() == [[[3, 3]]] * 3
 
 

@@ -34,11 +34,11 @@ def run(
 
     folder = open_folder(model)
     function = load_graph(folder).infer
-    inputs, was_float = load_samples(samples, function.inputs)
+    inputs, form = load_samples(samples, function.inputs)
     with progress_bar(f"running on {on}", len(inputs[0])) as progress, open_executor(folder, on) as executor:
         outputs = executor.run(inputs, progress)
     if output is not None:
-        save_samples(output, function.outputs, outputs, was_float)
+        save_samples(output, function.outputs, outputs, form)
     with messages.status("counting"):
         count = count_first(folder, on, [x[:1] for x in inputs])
     if json:

@@ -1,13 +1,14 @@
 """Arrays of samples as people keep them, and as a model takes and gives them.
 
 A batch is `(n, *shape)` of a tensor type, where a leading 1 of the shape (the batch of one) may be left out; `float32` data of a
-quantised tensor is quantised on the way in and comes back as `float32`.
+quantised tensor is quantised on the way in and comes back as `float32`. Outputs have the leading 1 if the inputs had it.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,17 @@ import numpy as np
 from lichen.errors import InputError
 from lichen.ir.module import Array, Value
 from lichen.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class Form:
+    """How inputs were given, which is how outputs are given back."""
+
+    as_float: bool
+    """float32 for a quantised tensor."""
+
+    batch_of_one: bool
+    """With the leading 1 of the tensors' shape."""
 
 
 def quantise(real: Array, type_: TensorType) -> Array:
@@ -31,9 +43,10 @@ def dequantise(stored: Array, type_: TensorType) -> Array:
     return ((stored.astype(np.float32) - np.float32(type_.zero_point)) * np.float32(type_.scale)).astype(np.float32)
 
 
-def load_samples(path: Path, inputs: list[Value]) -> tuple[list[Array], bool]:
-    """The batches in a `.npy` (a model of one input) or `.npz` (arrays named after the inputs), and whether they were float32
-    for quantised inputs. Raises `InputError` for a file or shape that does not fit the model.
+def load_samples(path: Path, inputs: list[Value]) -> tuple[list[Array], Form]:
+    """The batches in a `.npy` (a model of one input) or `.npz` (arrays named after the inputs), and their form.
+
+    Raises `InputError` for a file or shape that does not fit the model.
     """
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -54,7 +67,11 @@ def load_samples(path: Path, inputs: list[Value]) -> tuple[list[Array], bool]:
     batches = [to_batch(array, value, str(path)) for array, value in zip(arrays, inputs, strict=True)]
     if len({len(batch) for batch, _ in batches}) != 1:
         raise InputError(f"the arrays in {path} hold different numbers of samples")
-    return [batch for batch, _ in batches], any(was_float for _, was_float in batches)
+    form = Form(
+        as_float=any(was_float for _, was_float in batches),
+        batch_of_one=all(array.ndim == batch.ndim for array, (batch, _) in zip(arrays, batches, strict=True)),
+    )
+    return [batch for batch, _ in batches], form
 
 
 def to_batch(array: Array, value: Value, where: str) -> tuple[Array, bool]:
@@ -76,12 +93,9 @@ def to_batch(array: Array, value: Value, where: str) -> tuple[Array, bool]:
     raise InputError(f"{where}: input '{value.name}' is {array.dtype} where {type_.dtype.numpy} or float32 is expected")
 
 
-def save_samples(path: Path, outputs: list[Value], batches: list[Array], as_float: bool) -> None:
-    """Writes one output as `.npy`, several as `.npz` under their names; `as_float` dequantises. Nothing half-written stays behind."""
-    arrays = [
-        dequantise(batch, value.type) if as_float and value.type.quantisation is not None else batch
-        for value, batch in zip(outputs, batches, strict=True)
-    ]
+def save_samples(path: Path, outputs: list[Value], batches: list[Array], form: Form) -> None:
+    """Writes one output as `.npy`, several as `.npz` under their names. Nothing half-written stays behind."""
+    arrays = [_in_form(batch, value.type, form) for value, batch in zip(outputs, batches, strict=True)]
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             try:
@@ -97,3 +111,12 @@ def save_samples(path: Path, outputs: list[Value], batches: list[Array], as_floa
                 raise
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _in_form(batch: Array, type_: TensorType, form: Form) -> Array:
+    """A batch `(n, *shape)` as the user is to see it."""
+    if form.as_float and type_.quantisation is not None:
+        batch = dequantise(batch, type_)
+    if type_.shape[:1] == (1,) and not form.batch_of_one:
+        batch = batch.reshape(len(batch), *type_.shape[1:])
+    return batch
