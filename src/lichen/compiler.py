@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from lichen.backend.folder import replacing, write_folder
 from lichen.backend.literals import C_NAMES
 from lichen.backend.program import Program, plan_module
 from lichen.device.connect import connect
-from lichen.errors import InputError, MissingToolError
+from lichen.errors import DoesNotFitError, InputError, MissingToolError
 from lichen.ir.kernel import PLAIN, Table
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
@@ -69,6 +69,9 @@ class Compilation:
     stack: int | None
     weights: int
     code: int | None
+    fits: bool | None
+    """Known once it has been linked."""
+
     notes: tuple[str, ...] = ()
     """What could not be measured, and what to install."""
 
@@ -81,11 +84,6 @@ class Compilation:
     def flash(self) -> int | None:
         """Every byte of the linked image in flash."""
         return None if self.code is None else self.weights + self.code
-
-    @property
-    def fits(self) -> bool | None:
-        """True once it has been linked: what does not fit is refused."""
-        return None if self.code is None else True
 
 
 def prepare(module: Module) -> Module:
@@ -124,7 +122,7 @@ def analyze(module: Module, board: str | None = None) -> Analysis:
 def compile_model(module: Module, board: str, out: Path, optimize: str = "speed") -> Compilation:
     """Writes the model folder `out` for `board`, links it, and measures its stack on the board's emulator.
 
-    Raises `DoesNotFitError`, and writes nothing, if the board is too small. Where a compiler or emulator is missing the folder is
+    Raises `DoesNotFitError` with the figures there are, and writes nothing, if the board is too small. Where a compiler or emulator is missing the folder is
     written all the same, what it would tell is `None`, and `notes` says what to install.
     """
     if optimize not in OPTIMIZE:
@@ -133,21 +131,27 @@ def compile_model(module: Module, board: str, out: Path, optimize: str = "speed"
     prepare(module)
     program = plan_module(module, target.core)
     sources = emit(program, optimize)
-    with replacing(out) as folder:
-        write_folder(folder, program, sources, target.name, optimize)
-        code, stack, notes = _measure(folder, target)
-    return Compilation(
+    known = Compilation(
         name=module.name,
         board=target,
         path=out,
         macs=_macs(module),
         arena=program.arena_bytes,
         state=program.state_bytes,
-        stack=stack,
+        stack=None,
         weights=sources.weights_bytes,
-        code=code,
-        notes=notes,
+        code=None,
+        fits=None,
     )
+    try:
+        with replacing(out) as folder:
+            write_folder(folder, program, sources, target.name, optimize)
+            code, stack, notes = _measure(folder, target)
+    except DoesNotFitError as error:
+        code = None if error.flash is None else error.flash - known.weights
+        error.compilation = replace(known, code=code, fits=False)
+        raise
+    return replace(known, code=code, stack=stack, fits=None if code is None else True, notes=notes)
 
 
 def _measure(folder: Path, board: Board) -> tuple[int | None, int | None, tuple[str, ...]]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lichen.compiler import Compilation
+
 
 class LichenError(Exception):
     """Base of all errors that are the user's to mend; `str(error)` is one sentence that says what, where and what to do."""
@@ -36,4 +41,14 @@ class NoError(LichenError):
 
 
 class DoesNotFitError(NoError):
-    """The model is too large for the board; the sentence gives the missing bytes and the largest contributors."""
+    """The model is too large for the board; the sentence gives the missing bytes and the largest contributors.
+
+    `flash` is what the image needs, in bytes, where it could be linked. `compilation` is what is known of the model all the same,
+    with `fits` false; nothing was written.
+    """
+
+    compilation: Compilation | None = None
+
+    def __init__(self, sentence: str, flash: int | None = None) -> None:
+        super().__init__(sentence)
+        self.flash = flash

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,16 +68,20 @@ def test_compile_answers_with_the_fixed_keys(graph: Path, tmp_path: Path) -> Non
 
 
 def test_too_small_a_board_is_a_no(tmp_path: Path, lichen_data: Path) -> None:
-    """Exit code 1, a sentence with the missing bytes and the largest contributors, and no folder left behind."""
+    """Exit code 1, a sentence with the missing bytes and the largest contributors, the figures, and no folder left behind."""
     model = lichen_data / "models" / "resnet8_int8.tflite"
     done = subprocess.run(
-        [sys.executable, "-m", "lichen", "compile", model, "--board", "uno", "--out", tmp_path / "m"],
+        [sys.executable, "-m", "lichen", "compile", model, "--board", "uno", "--out", tmp_path / "m", "--json"],
         capture_output=True,
         text=True,
     )
     assert done.returncode == 1
     assert "bytes short" in done.stderr
     assert "largest: model_batch_normalization_6_FusedBatchNormV3_2_weights 36,864" in done.stderr
+    got = json.loads(done.stdout)
+    assert list(got) == ["name", "board", "macs", "ram", "flash", "fits"]
+    assert got["fits"] is False
+    assert got["ram"]["arena"] > 2048
     assert not list(tmp_path.iterdir())
 
 
@@ -134,6 +139,29 @@ def test_profile_adds_up(folder: Path) -> None:
     assert [op["kind"] for op in got["ops"]] == ["conv2d"]
     assert set(got["ops"][0]) == {"name", "kind", "macs", "instructions", "cycles"}
     assert sum(op["instructions"] for op in got["ops"]) == got["total"]["instructions"]
+
+
+def test_what_the_machine_refuses_is_one_sentence(graph: Path, folder: Path, samples: Path, tmp_path: Path) -> None:
+    """A cache that cannot be made and a full standard output: exit code 2 and no traceback."""
+    (tmp_path / "file").touch()
+    environment = {**os.environ, "LICHEN_CACHE": str(tmp_path / "file" / "cache")}
+    for arguments in (
+        ["compile", graph, "--board", "nano33ble", "--out", tmp_path / "m"],
+        ["run", folder, "--on", "native", "--input", samples],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "lichen", *map(str, arguments)], capture_output=True, text=True, env=environment
+        )
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1].endswith("set LICHEN_CACHE to a folder that can")
+        assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lichen", "boards"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert done.stderr == "lichen: No space left on device\n"
 
 
 def test_analyze_needs_no_compiler(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,12 @@ def main() -> None:
     except LichenError as error:
         print(f"lichen: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except (
+        OSError
+    ) as error:  # a full disk, a folder that may not be written: the machine's state, not a fault of the program
+        what = error.strerror or str(error)
+        print(f"lichen: {error.filename}: {what}" if error.filename else f"lichen: {what}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("lichen: interrupted", file=sys.stderr)
         sys.exit(130)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lichen.cli.options import Json, Model
 from lichen.cli.output import messages, print_json, print_table
+from lichen.errors import DoesNotFitError
+
+if TYPE_CHECKING:
+    from lichen.compiler import Compilation
 
 
 def register(app: typer.Typer) -> None:
@@ -28,28 +32,39 @@ def compile_(
     from lichen.compiler import compile_model
     from lichen.reading import load
 
-    with messages.status("reading, planning, linking and measuring"):
-        done = compile_model(load(model), board, out, optimize)
+    try:
+        with messages.status("reading, planning, linking and measuring"):
+            done = compile_model(load(model), board, out, optimize)
+    except DoesNotFitError as error:
+        if json and error.compilation is not None:
+            print_json(_answer(error.compilation))
+        raise
     for note in done.notes:
         messages.print(f"not measured: {note}")
-    ram = {"arena": done.arena, "state": done.state, "stack": done.stack, "total": done.ram}
-    flash = {"weights": done.weights, "code": done.code, "total": done.flash}
+    answer = _answer(done)
     if json:
-        print_json(
-            {
-                "name": done.name,
-                "board": done.board.name,
-                "macs": done.macs,
-                "ram": ram,
-                "flash": flash,
-                "fits": done.fits,
-            }
-        )
+        print_json(answer)
         return
     print_table(
         f"{done.name} on {done.board.title}, {done.macs:,} MACs (as linked, stack measured on the emulator)",
-        ["memory", *("arena", "state", "stack"), "total", "of"],
-        [["RAM", *ram.values(), done.board.ram]],
+        ["memory", "arena", "state", "stack", "total", "of"],
+        [["RAM", *answer["ram"].values(), done.board.ram]],
     )
-    print_table("", ["memory", "weights", "code", "total", "of"], [["flash", *flash.values(), done.board.flash]])
+    print_table(
+        "",
+        ["memory", "weights", "code", "total", "of"],
+        [["flash", *answer["flash"].values(), done.board.flash]],
+    )
     print(f"written to {out}")
+
+
+def _answer(done: Compilation) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {
+        "name": done.name,
+        "board": done.board.name,
+        "macs": done.macs,
+        "ram": {"arena": done.arena, "state": done.state, "stack": done.stack, "total": done.ram},
+        "flash": {"weights": done.weights, "code": done.code, "total": done.flash},
+        "fits": done.fits,
+    }

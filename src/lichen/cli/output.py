@@ -24,13 +24,16 @@ def print_json(answer: Mapping[str, Any]) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table for people; numbers get thousands separators and stand on the right, `None` becomes a dash."""
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table()
     for index, column in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) and not isinstance(row[index], bool) for row in rows)
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*map(text, row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 140).print(table)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    if title:
+        console.print(title, style="bold")  # over the table, not inside: there it would break where the table ends
+    console.print(table)
 
 
 def text(value: object) -> str:

@@ -9,11 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from lichen.errors import InputError
+
 
 def cache_root() -> Path:
     """`$LICHEN_CACHE`, or `~/.cache/lichen`."""
     override = os.environ.get("LICHEN_CACHE")
-    return Path(override) if override else Path.home() / ".cache" / "lichen"
+    return Path(override).absolute() if override else Path.home() / ".cache" / "lichen"
 
 
 def digest_of(parts: Iterable[str | bytes]) -> str:
@@ -29,14 +31,19 @@ def cached_build(digest: str, build: Callable[[Path], None]) -> Path:
     """The folder `<cache>/build/<digest>`, filled by `build(folder)` the first time.
 
     `build` works in a folder of its own that is renamed when it is complete: an interrupted or failed build leaves nothing, and of two
-    processes that build the same thing one wins and both find it.
+    processes that build the same thing one wins and both find it. Raises `InputError` where the cache cannot be written.
     """
     parent = cache_root() / "build"
     final = parent / digest
     if final.is_dir():
         return final
-    parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{digest[:8]}-", dir=parent))
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{digest[:8]}-", dir=parent))
+    except OSError as error:
+        raise InputError(
+            f"the cache {parent.parent} cannot be written ({error.strerror}); set LICHEN_CACHE to a folder that can"
+        ) from error
     try:
         build(work)
         try:

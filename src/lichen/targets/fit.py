@@ -27,7 +27,8 @@ def too_large(size: ImageSize, board: Board, least_stack: int, model: ModelFolde
     if need > board.ram:
         largest = _largest([*_ram_parts(size, model), ("stack", least_stack)])
         problems.append(f"{_short('RAM', need, board.ram)} (largest: {largest})")
-    return DoesNotFitError(f"{model.name if model else 'the image'} does not fit {board.name}: {'; '.join(problems)}")
+    name = model.name if model else "the image"
+    return DoesNotFitError(f"{name} does not fit {board.name}: {'; '.join(problems)}", size.flash)
 
 
 def _ram_parts(size: ImageSize, model: ModelFolder | None) -> Iterable[tuple[str, int]]:
