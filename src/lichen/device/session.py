@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from lichen.device.protocol import (
 )
 from lichen.device.transport import Transport
 from lichen.errors import DeviceError, InputError
+from lichen.targets.closing import Closing
 
 Array = NDArray[Any]
 
@@ -66,7 +66,7 @@ class Slot:
         return np.frombuffer(data, self.dtype).reshape(self.shape).copy()
 
 
-class Session:
+class Session(Closing):
     """A connection to a device that runs the firmware of a compiled model; a context manager that closes the transport.
 
     With `manifest`, the parsed `manifest.json` of the folder the model was compiled to, tensors have their shapes and
@@ -173,14 +173,6 @@ class Session:
     def close(self) -> None:
         """Closes the transport; an emulator ends."""
         self.link.transport.close()
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _read(self, operation: Operation, payload: bytes, size: int) -> bytes:
         """The answer to a request whose answer has `size` bytes."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 
 from lichen.ir.accesses import Accesses
-from lichen.ir.kernel import KernelCall, Result
+from lichen.ir.kernel import Core, KernelCall, Result
 from lichen.ir.module import Constant, Operation
+from lichen.ir.operator import Operator
 from lichen.ops.params import bytes_anywhere, in_flash, int16_params, int32_params
 from lichen.ops.walk import Walk, run_spans
 
@@ -29,7 +31,7 @@ class StridedCopy:
         reads = {} if isinstance(operation.operands[0], Constant) else {0: run_spans(starts, length, size)}
         return Accesses(reads, {0: run_spans(targets, length, size)}, atomic=True)
 
-    def call(self, operation: Operation) -> KernelCall:
+    def lower(self, operation: Operation) -> KernelCall:
         """The kernel, which moves runs or elements in that order."""
         walk = self._walk(operation)
         params = int32_params(
@@ -44,3 +46,19 @@ class StridedCopy:
 
     def _walk(self, operation: Operation) -> Walk:
         return Walk.over(operation.results[0].type.shape, [self.strides])
+
+
+class Gather(Operator):
+    """x -> some of its elements, or all in another order; any element type."""
+
+    operands = (1, 1)
+
+    @abstractmethod
+    def copy(self, operation: Operation) -> StridedCopy:
+        """Which element comes where."""
+
+    def accesses(self, operation: Operation) -> Accesses:
+        return self.copy(operation).accesses(operation)
+
+    def lower(self, operation: Operation, core: Core) -> KernelCall:
+        return self.copy(operation).lower(operation)

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from lichen.ir.accesses import Accesses
-from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Array, Operation
-from lichen.ir.operator import Operator, register, require
+from lichen.ir.operator import register, require
 from lichen.ops.shapes import check_copied_type
-from lichen.ops.strided_copy import StridedCopy
+from lichen.ops.strided_copy import Gather, StridedCopy
 from lichen.ops.walk import contiguous_strides
 
 
 @register
-class StridedSlice(Operator):
+class StridedSlice(Gather):
     """x -> the elements `begin, begin + stride, …` before `end` along each axis; any element type, as many dimensions as x.
 
     Strides are not zero. `begin` is an index that exists; going backwards, an `end` of -1 lies before the first element.
     """
 
     kind = "strided_slice"
-    operands = (1, 1)
     attributes = {"begin": tuple, "end": tuple, "strides": tuple}
 
     def check(self, operation: Operation) -> None:
@@ -48,15 +45,8 @@ class StridedSlice(Operator):
         slices = tuple(slice(begin, None if end < 0 else end, stride) for begin, end, stride in bounds)
         return (np.array(operands[0][slices]),)
 
-    def accesses(self, operation: Operation) -> Accesses:
-        return _copy(operation).accesses(operation)
-
-    def lower(self, operation: Operation, core: Core) -> KernelCall:
-        return _copy(operation).call(operation)
-
-
-def _copy(operation: Operation) -> StridedCopy:
-    strides = contiguous_strides(operation.operands[0].type.shape)
-    begin, steps = operation.ints_attribute("begin"), operation.ints_attribute("strides")
-    start = sum(first * stride for first, stride in zip(begin, strides, strict=True))
-    return StridedCopy(start, tuple(step * stride for step, stride in zip(steps, strides, strict=True)))
+    def copy(self, operation: Operation) -> StridedCopy:
+        strides = contiguous_strides(operation.operands[0].type.shape)
+        begin, steps = operation.ints_attribute("begin"), operation.ints_attribute("strides")
+        start = sum(first * stride for first, stride in zip(begin, strides, strict=True))
+        return StridedCopy(start, tuple(step * stride for step, stride in zip(steps, strides, strict=True)))

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from lichen.ir.accesses import Accesses
-from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Array, Operation
-from lichen.ir.operator import Operator, register, require
+from lichen.ir.operator import register, require
 from lichen.ops.shapes import check_copied_type
-from lichen.ops.strided_copy import StridedCopy
+from lichen.ops.strided_copy import Gather, StridedCopy
 from lichen.ops.walk import contiguous_strides
 
 
 @register
-class Transpose(Operator):
+class Transpose(Gather):
     """x -> axis `permutation[i]` of x becomes axis i; any element type."""
 
     kind = "transpose"
-    operands = (1, 1)
     attributes = {"permutation": tuple}
 
     def check(self, operation: Operation) -> None:
@@ -32,13 +29,6 @@ class Transpose(Operator):
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
         return (operands[0].transpose(operation.ints_attribute("permutation")).copy(),)
 
-    def accesses(self, operation: Operation) -> Accesses:
-        return _copy(operation).accesses(operation)
-
-    def lower(self, operation: Operation, core: Core) -> KernelCall:
-        return _copy(operation).call(operation)
-
-
-def _copy(operation: Operation) -> StridedCopy:
-    strides = contiguous_strides(operation.operands[0].type.shape)
-    return StridedCopy(0, tuple(strides[axis] for axis in operation.ints_attribute("permutation")))
+    def copy(self, operation: Operation) -> StridedCopy:
+        strides = contiguous_strides(operation.operands[0].type.shape)
+        return StridedCopy(0, tuple(strides[axis] for axis in operation.ints_attribute("permutation")))

@@ -6,14 +6,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from lichen.errors import DeviceError
 from lichen.targets.cache import cached_build, digest_of
+from lichen.targets.closing import Closing
 from lichen.targets.toolchain import find_compiler
 
 _FOLDER = Path(__file__).parent / "plugin"
@@ -41,7 +40,7 @@ Interval = tuple[Block, ...]
 """What ran between two marks: interval 0 lies before the first kernel call, k + 1 is call k, the last behind them all."""
 
 
-class BlockCounter:
+class BlockCounter(Closing):
     """Counts the blocks of one inference; a context manager that owns the file the plugin writes.
 
     Give `options` to `Qemu` along with the same `elf`, run the inference, read `intervals()`. `skip` inferences are let
@@ -69,14 +68,6 @@ class BlockCounter:
     def close(self) -> None:
         """Removes the file. Closing twice does nothing."""
         self._folder.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def build_plugin() -> Path:

@@ -8,15 +8,14 @@ import subprocess
 import tempfile
 import weakref
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from lichen.errors import DeviceError
+from lichen.targets.closing import Closing
 
 _CHUNK = 1 << 16
 
 
-class ProcessTransport:
+class ProcessTransport(Closing):
     """The transport to a process that ends when its standard input is closed; a context manager that leaves none behind.
 
     `name` is what sentences call it, `grace` the seconds it has to end in before it is killed. What it writes to standard
@@ -75,14 +74,6 @@ class ProcessTransport:
     def exit_code(self) -> int | None:
         """Of the process, negative if a signal ended it; `None` while it runs."""
         return self._process.poll()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _gone(self) -> DeviceError:
         """What to say when the process has closed its end of the line."""
