@@ -73,6 +73,26 @@ def test_constants_that_are_outputs_stay_computed() -> None:
     assert rewrite(text, "fold_constants") == body(text)
 
 
+def test_a_large_constant_is_not_copied_but_its_view_is_a_constant() -> None:
+    """Beyond 65536 elements only views are folded, which cost nothing and have no place in RAM to be views of."""
+    text = module(
+        "%x : i8[2, 40000]",
+        "%r = reshape(@k) : i8[2, 40000]",
+        "%t = transpose(@r2) {permutation = (1, 0)} : i8[2, 40000]",
+        "%y = concat(%x, %r, %t) {axis = 0} : i8[6, 40000]",
+        "return %y",
+        constants='  const @k : i8[80000] = splat "AQ=="\n  const @r2 : i8[40000, 2] = splat "AQ=="',
+    )
+    expect(
+        rewrite(text, "fold_constants"),
+        """
+        %t = transpose(@r2) {permutation = (1, 0)} : i8[2, 40000]
+        %y = concat(%x, @r, %t) {axis = 0} : i8[6, 40000]
+        return %y
+        """,
+    )
+
+
 def test_a_result_that_is_not_finite_is_not_folded() -> None:
     """Constants are finite numbers, so a product that overflows is left to the chip."""
     text = module(

@@ -12,7 +12,10 @@ LARGEST = 1 << 16
 
 
 def fold_constants(module: Module) -> bool:
-    """Operations on constants alone become constants, unless a result is larger than `LARGEST`, not finite, or an output."""
+    """Operations on constants alone become constants, unless a result is larger than `LARGEST`, not finite, or an output.
+
+    A view of a constant is always folded: there is no place in RAM that it could be a view of.
+    """
     changed = False
     namer = Namer(c.name for c in module.constants())
     for function in module.functions.values():
@@ -26,7 +29,7 @@ def _foldable(function: Function, op: Operation) -> bool:
     return (
         bool(op.results)
         and all(isinstance(v, Constant) for v in op.operands)
-        and all(r.type.elements <= LARGEST for r in op.results)
+        and (operator(op.kind).is_view or all(r.type.elements <= LARGEST for r in op.results))
         and not any(function.is_output(r) for r in op.results)
     )
 
