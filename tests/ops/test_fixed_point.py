@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lichen.backend.emit import KERNELS
+from lichen.device import Session
 from lichen.errors import VerifyError
+from lichen.ir.module import Array
 from lichen.ops.fixed_point import (
     ACTIVATIONS,
     INT32_MAX,
@@ -24,6 +27,9 @@ from lichen.ops.fixed_point import (
     rounding_divide_by_pot,
     saturating_rounding_doubling_high_mul,
 )
+from lichen.targets.board import load_board
+from lichen.targets.build import Source, build_image
+from lichen.targets.simavr import Simavr
 from native_check import SANITIZERS, WARNINGS
 from ops_oracle import i8
 
@@ -82,17 +88,17 @@ def test_activations_clamp_to_stored_values() -> None:
     }
 
 
-CHECK = """
+NATIVE = """
 #include <stdio.h>
 #include "lichen_fixed_point.h"
 int main(void)
 {
     int32_t row[3];
     while (fread(row, sizeof row, 1, stdin) == 1) {
-        const int32_t wide = lichen_high_mul_wide(row[0], row[1]), halves = lichen_high_mul_halves(row[0], row[1]);
-        const int32_t bytes = lichen_high_mul_bytes(row[0], row[1]);
-        const int32_t divided = lichen_divide_by_pot(row[0], row[2] < 0 ? -row[2] : 0);
-        const int32_t results[5] = {wide, halves, bytes, divided, lichen_requantise(row[0], row[1], row[2])};
+        const int32_t results[] = {
+            lichen_high_mul_wide(row[0], row[1]), lichen_high_mul_halves(row[0], row[1]),
+            lichen_divide_by_pot(row[0], row[2] < 0 ? -row[2] : 0), lichen_requantise(row[0], row[1], row[2]),
+        };
         fwrite(results, sizeof results, 1, stdout);
     }
     return 0;
@@ -100,36 +106,76 @@ int main(void)
 """
 
 
-def test_c_equals_numpy(tmp_path: Path) -> None:
-    """Random and extreme numbers; the multiplications for small cores give the bits of the wide one."""
+def rows(count: int) -> Array:
+    """Factors, mantissas and shifts (n, 3), random and extreme; some of the sums are small."""
     rng = np.random.default_rng(3)
     extremes = np.array(
         [INT32_MIN, INT32_MIN + 1, -65537, -65536, -32768, -1, 0, 1, 32767, 32768, 65535, 65536, INT32_MAX]
     )
     x = np.concatenate(
-        [rng.integers(INT32_MIN, INT32_MAX, 20000), np.repeat(extremes, 8), rng.integers(-999, 999, 5000)]
+        [rng.integers(INT32_MIN, INT32_MAX, count), np.repeat(extremes, 8), rng.integers(-999, 999, count // 4)]
     )
     mantissa = rng.integers(2**30, INT32_MAX, len(x))
     mantissa[::7] = rng.choice([0, 1, 2**15, 2**16 - 1, 2**16, 2**30, INT32_MAX], len(mantissa[::7]))
-    shift = rng.integers(-31, 31, len(x))
-    (tmp_path / "check.c").write_text(CHECK)
-    build = [
-        "gcc",
-        "-O1",
-        *WARNINGS,
-        *SANITIZERS,
-        f"-I{KERNELS}",
-        "-o",
-        str(tmp_path / "check"),
-        str(tmp_path / "check.c"),
-    ]
-    subprocess.run(build, check=True)
-    rows = np.stack([x, mantissa, shift], axis=1).astype(np.int32)
-    done = subprocess.run([tmp_path / "check"], input=rows.tobytes(), capture_output=True, check=True)
-    wide, halves, of_bytes, divided, requantised = np.frombuffer(done.stdout, np.int32).reshape(-1, 5).T
+    return np.stack([x, mantissa, rng.integers(-31, 31, len(x))], axis=1).astype(np.int32)
+
+
+def test_c_equals_numpy(tmp_path: Path) -> None:
+    """Random and extreme numbers; the multiplication for small cores gives the bits of the wide one."""
+    (tmp_path / "check.c").write_text(NATIVE)
+    build = ["gcc", "-O1", *WARNINGS, *SANITIZERS, f"-I{KERNELS}", "-o", "check", "check.c"]
+    subprocess.run(build, cwd=tmp_path, check=True)
+    given = rows(20000)
+    done = subprocess.run([tmp_path / "check"], input=given.tobytes(), capture_output=True, check=True)
+    wide, halves, divided, requantised = np.frombuffer(done.stdout, np.int32).reshape(-1, 4).T
+    x, mantissa, shift = given.T
     high = saturating_rounding_doubling_high_mul(x, mantissa)
     np.testing.assert_array_equal(wide, high)
     np.testing.assert_array_equal(halves, high)
-    np.testing.assert_array_equal(of_bytes, high)
+    np.testing.assert_array_equal(divided, rounding_divide_by_pot(x, np.maximum(-shift, 0)))
+    np.testing.assert_array_equal(requantised, multiply(x, mantissa, shift))
+
+
+BATCH = 40
+AVR = f"""
+#include <stddef.h>
+#include "lichen_fixed_point.h"
+#define MODEL_NAME "fixed"
+#define MODEL_DIGEST UINT64_C(0)
+#define MODEL_INPUTS 1
+#define MODEL_OUTPUTS 1
+#define MODEL_ARENA_BYTES sizeof(model_t)
+typedef struct {{ int32_t rows[{BATCH}][3]; }} model_t;
+static inline void model_init(model_t *self) {{ (void)self; }}
+static inline void *model_input(model_t *self, unsigned index) {{ (void)index; return self->rows; }}
+static inline const void *model_output(const model_t *self, unsigned index) {{ (void)index; return self->rows; }}
+static inline size_t model_input_bytes(unsigned index) {{ (void)index; return sizeof(model_t); }}
+static inline size_t model_output_bytes(unsigned index) {{ (void)index; return sizeof(model_t); }}
+static void model_infer(model_t *self)
+{{
+    for (int i = 0; i < {BATCH}; i++) {{
+        int32_t *const row = self->rows[i];
+        const int32_t high = lichen_high_mul(row[0], row[1]);
+        const int32_t divided = lichen_divide_by_pot(row[0], row[2] < 0 ? -(int)row[2] : 0);
+        row[2] = lichen_requantise(row[0], row[1], (int)row[2]);
+        row[0] = high;
+        row[1] = divided;
+    }}
+}}
+"""
+
+
+@pytest.mark.skipif(shutil.which("avr-gcc") is None, reason="avr-gcc is not installed: apt install gcc-avr avr-libc")
+def test_avr_equals_numpy() -> None:
+    """The same on the emulated ATmega328P, whose multiplication is written in assembly."""
+    runtime = KERNELS.parent / "runtime"
+    image = build_image([Source(runtime / "main.c")], load_board("uno"), [runtime, KERNELS], {"model.h": AVR})
+    given = rows(1200)
+    given = given[: len(given) // BATCH * BATCH]
+    with Session(Simavr(image.elf)) as session:
+        batches = [session.infer([batch.view(np.uint8).ravel()])[0] for batch in given.reshape(-1, BATCH, 3)]
+    high, divided, requantised = np.concatenate(batches).view(np.int32).reshape(-1, 3).T
+    x, mantissa, shift = given.T
+    np.testing.assert_array_equal(high, saturating_rounding_doubling_high_mul(x, mantissa))
     np.testing.assert_array_equal(divided, rounding_divide_by_pot(x, np.maximum(-shift, 0)))
     np.testing.assert_array_equal(requantised, multiply(x, mantissa, shift))

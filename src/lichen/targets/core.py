@@ -30,6 +30,7 @@ PROCESSORS: dict[str, Processor] = {
         _cortex_m("cortex-m7f", "dsp fpu", "-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
         _cortex_m("cortex-m33", "dsp fpu", "-mcpu=cortex-m33", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
         _cortex_m("cortex-m55", "dsp fpu mve", "-mcpu=cortex-m55", "-mfloat-abi=hard", "-mfpu=auto"),
-        Processor(Core("avr5", frozenset({"avr"})), "avr-gcc", ()),
+        # No tables in the place of switches: they would be copied to RAM. -mrelax: short calls and jumps where they reach.
+        Processor(Core("avr5", frozenset({"avr"})), "avr-gcc", ("-mrelax", "-fno-tree-switch-conversion")),
     )
 }

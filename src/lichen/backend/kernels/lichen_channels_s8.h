@@ -13,7 +13,7 @@ typedef struct {
 } lichen_channels_s8;
 
 /* acc[b] = bias of channel c + b. */
-LICHEN_INLINE void lichen_channels_begin_s8(const lichen_channels_s8 *channels, int32_t *acc, int c, int width)
+LICHEN_SHARED void lichen_channels_begin_s8(const lichen_channels_s8 *channels, int32_t *acc, int c, int width)
 {
     acc[0] = lichen_flash_s32(channels->bias + c);
     if (width == 4) {
@@ -30,7 +30,7 @@ LICHEN_INLINE int8_t lichen_channel_end_s8(const lichen_channels_s8 *channels, i
 }
 
 /* out[b] = acc[b], requantised as channel c + b is. */
-LICHEN_INLINE void lichen_channels_end_s8(const lichen_channels_s8 *channels, const int32_t *acc, int8_t *out, int c, int width)
+LICHEN_SHARED void lichen_channels_end_s8(const lichen_channels_s8 *channels, const int32_t *acc, int8_t *out, int c, int width)
 {
     out[0] = lichen_channel_end_s8(channels, acc[0], c);
     if (width == 4) {

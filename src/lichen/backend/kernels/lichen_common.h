@@ -41,6 +41,16 @@
 #define LICHEN_HELPER LICHEN_LOOP
 #endif
 
+/* Helpers for which AVR decides otherwise: one that is given params is inlined there, or they would be copied to RAM; one that is not
+   is shared by all calls, because flash is dear. */
+#if defined(__AVR__)
+#define LICHEN_FOLDED LICHEN_INLINE
+#define LICHEN_SHARED LICHEN_LOOP
+#else
+#define LICHEN_FOLDED LICHEN_HELPER
+#define LICHEN_SHARED LICHEN_INLINE
+#endif
+
 /* An innermost loop: a helper that is compiled for speed in any case, for it is short and most of the time is spent there. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE_SIZE__) && !defined(__AVR__)
 #define LICHEN_HOT LICHEN_HELPER __attribute__((optimize("O2")))
@@ -97,18 +107,6 @@ LICHEN_INLINE void lichen_flash_copy(void *to, const void *from, size_t n)
     memcpy_P(to, from, n);
 #else
     memcpy(to, from, n);
-#endif
-}
-
-/* a * b, which always fits 16 bits. avr-gcc would multiply 16 bits by 16 to add to an int32_t, at five times the cycles. */
-LICHEN_INLINE int lichen_product_s8(int8_t a, int8_t b)
-{
-#if defined(__AVR__)
-    int16_t product;
-    __asm__("muls %1, %2\n\tmovw %0, r0\n\tclr __zero_reg__" : "=r"(product) : "d"(a), "d"(b));
-    return product;
-#else
-    return a * b;
 #endif
 }
 

@@ -18,13 +18,6 @@ LICHEN_INLINE int32_t lichen_high_mul_round(uint32_t high, uint8_t quarters)
     return (int32_t)((high << 1) + (uint8_t)((uint8_t)(quarters + 1u) >> 1));
 }
 
-/* For AVR, whose library multiplies 32 bits to 64 well but shifts them bit by bit: whole bytes only. */
-LICHEN_INLINE int32_t lichen_high_mul_bytes(int32_t a, int32_t b)
-{
-    const uint64_t product = (uint64_t)((int64_t)a * b);
-    return lichen_high_mul_round((uint32_t)(product >> 32), (uint8_t)((uint8_t)((uint32_t)product >> 24) >> 6));
-}
-
 /* For cores that have no product wider than 32 bits: from unsigned 16-bit halves. The lowest 16 bits cannot matter. */
 LICHEN_INLINE int32_t lichen_high_mul_halves(int32_t a, int32_t b)
 {
@@ -36,14 +29,69 @@ LICHEN_INLINE int32_t lichen_high_mul_halves(int32_t a, int32_t b)
     return lichen_high_mul_round(high - excess, (uint8_t)((middle >> 14) & 3u));
 }
 
+#if defined(__AVR__)
+
+/* The window of five bytes of the product that starts at p0, plus byte `a` of one factor times all of the other. */
+#define LICHEN_HIGH_MUL_ADD(a, p0, p1, p2, p3, p4)                          \
+    "mul " a ", %A[b]\n\tmovw %[t], r0\n\tmul " a ", %C[b]\n\t"             \
+    "add " p0 ", %A[t]\n\tadc " p1 ", %B[t]\n\tadc " p2 ", r0\n\tadc " p3 ", r1\n\t" \
+    "clr " p4 "\n\trol " p4 "\n\t"                                          \
+    "mul " a ", %B[b]\n\tmovw %[t], r0\n\tmul " a ", %D[b]\n\t"             \
+    "add " p1 ", %A[t]\n\tadc " p2 ", %B[t]\n\tadc " p3 ", r0\n\tadc " p4 ", r1\n\t"
+
+/* From bytes, which is what AVR multiplies: the unsigned product and one half, less b * 2^32 for a negative a. The window moves up by
+   a byte at a time, and the byte that leaves it, which cannot matter any more, makes room for the one that enters. */
+LICHEN_LOOP int32_t lichen_high_mul_avr(int32_t a, int32_t b)
+{
+    uint32_t p = (uint32_t)1 << 30;
+    uint16_t t;
+    uint8_t top;
+    __asm__(LICHEN_HIGH_MUL_ADD("%A[a]", "%A[p]", "%B[p]", "%C[p]", "%D[p]", "%[top]")
+        LICHEN_HIGH_MUL_ADD("%B[a]", "%B[p]", "%C[p]", "%D[p]", "%[top]", "%A[p]")
+        LICHEN_HIGH_MUL_ADD("%C[a]", "%C[p]", "%D[p]", "%[top]", "%A[p]", "%B[p]")
+        LICHEN_HIGH_MUL_ADD("%D[a]", "%D[p]", "%[top]", "%A[p]", "%B[p]", "%C[p]")
+        "clr __zero_reg__\n\t"
+        "sbrs %D[a], 7\n\t"
+        "rjmp 1f\n\t"
+        "sub %[top], %A[b]\n\tsbc %A[p], %B[b]\n\tsbc %B[p], %C[b]\n\tsbc %C[p], %D[b]\n"
+        "1:\n\t"
+        "lsl %D[p]\n\t"
+        "mov %A[a], %[top]\n\trol %A[a]\n\t"
+        "mov %B[a], %A[p]\n\trol %B[a]\n\t"
+        "mov %C[a], %B[p]\n\trol %C[a]\n\t"
+        "mov %D[a], %C[p]\n\trol %D[a]"
+        : [a] "+r"(a), [p] "+&r"(p), [t] "=&r"(t), [top] "=&r"(top)
+        : [b] "r"(b));
+    return a;
+}
+
+#endif
+
 LICHEN_INLINE int32_t lichen_high_mul(int32_t a, int32_t b)
 {
 #if defined(__AVR__)
-    return lichen_high_mul_bytes(a, b);
+    return lichen_high_mul_avr(a, b);
 #elif defined(__ARM_ARCH_6M__)
     return lichen_high_mul_halves(a, b);
 #else
     return lichen_high_mul_wide(a, b);
+#endif
+}
+
+/* x >> n for 0 <= n <= 31. avr-gcc would shift bit by bit all the way. */
+LICHEN_INLINE int32_t lichen_shift_right(int32_t x, int n)
+{
+#if defined(__AVR__)
+    uint8_t left = (uint8_t)n;
+    for (; left >= 8; left -= 8) {
+        x >>= 8;
+    }
+    for (; left > 0; left--) {
+        x >>= 1;
+    }
+    return x;
+#else
+    return x >> n;
 #endif
 }
 
@@ -64,11 +112,11 @@ LICHEN_INLINE int32_t lichen_requantise(int32_t x, int32_t mantissa, int shift)
     }
     /* lichen_divide_by_pot(y, -shift) for y above INT32_MIN, which a product with a mantissa always is. */
     const int32_t y = lichen_high_mul(x, mantissa);
-    return (((y + (y >> 31)) >> (-1 - shift)) + 1) >> 1;
+    return (lichen_shift_right(y + (y >> 31), -1 - shift) + 1) >> 1;
 }
 
 /* From an accumulator to the int8 that leaves the operator. */
-LICHEN_HELPER int8_t lichen_requantise_s8(int32_t acc, int32_t mantissa, int shift, int zero, int low, int high)
+LICHEN_FOLDED int8_t lichen_requantise_s8(int32_t acc, int32_t mantissa, int shift, int zero, int low, int high)
 {
     return lichen_clamp_s8(lichen_requantise(acc, mantissa, shift) + zero, low, high);
 }

@@ -6,6 +6,7 @@
 #ifndef LICHEN_PATCH_S8_H
 #define LICHEN_PATCH_S8_H
 
+#include "lichen_dot_s8.h"
 #include "lichen_view.h"
 #include "lichen_window.h"
 
@@ -28,7 +29,7 @@ typedef struct {
 } lichen_patch_s8;
 
 /* The window whose first tap is at input (y, x). */
-LICHEN_HELPER lichen_patch_s8 lichen_patch_at_s8(const lichen_window_s8_params *p, lichen_view_s8 in, int y, int x, int unit)
+LICHEN_FOLDED lichen_patch_s8 lichen_patch_at_s8(const lichen_window_s8_params *p, lichen_view_s8 in, int y, int x, int unit)
 {
     const lichen_span rows = lichen_taps_inside(y, p->dilation_h, p->kernel_h, p->in_h);
     const lichen_span columns = lichen_taps_inside(x, p->dilation_w, p->kernel_w, p->in_w);
@@ -67,28 +68,6 @@ LICHEN_INLINE void lichen_patch_load_s8(int32_t *sum, const int32_t *acc, int wi
     }
 }
 
-/* sum[b] += w[b]. */
-LICHEN_INLINE void lichen_patch_add_s8(int32_t *sum, const int8_t *w, int width)
-{
-    sum[0] += lichen_flash_s8(w);
-    if (width == 4) {
-        sum[1] += lichen_flash_s8(w + 1);
-        sum[2] += lichen_flash_s8(w + 2);
-        sum[3] += lichen_flash_s8(w + 3);
-    }
-}
-
-/* sum[b] += x[b * apart] * w[b]. */
-LICHEN_INLINE void lichen_patch_mac_s8(int32_t *sum, const int8_t *x, int apart, const int8_t *w, int width)
-{
-    sum[0] += lichen_product_s8(x[0], lichen_flash_s8(w));
-    if (width == 4) {
-        sum[1] += lichen_product_s8(x[apart], lichen_flash_s8(w + 1));
-        sum[2] += lichen_product_s8(x[2 * apart], lichen_flash_s8(w + 2));
-        sum[3] += lichen_product_s8(x[3 * apart], lichen_flash_s8(w + 3));
-    }
-}
-
 /* acc[b] += in_zero * sum of the weights outside the input. */
 LICHEN_INLINE void lichen_patch_padding_s8(const lichen_patch_s8 *patch, const int8_t *w, int in_zero, int32_t *acc, int width)
 {
@@ -96,7 +75,7 @@ LICHEN_INLINE void lichen_patch_padding_s8(const lichen_patch_s8 *patch, const i
     int n = patch->above + (patch->rows > 0 ? patch->before : patch->below);
     for (int row = patch->rows;; row--) {
         for (; n > 0; n--, w += width) {
-            lichen_patch_add_s8(sum, w, width);
+            lichen_dot_add_s8(sum, w, width);
         }
         if (row == 0) {
             break;
@@ -112,54 +91,29 @@ LICHEN_INLINE void lichen_patch_padding_s8(const lichen_patch_s8 *patch, const i
     }
 }
 
-/* acc[b] += sum of x[i] * w[i][b] over `rows` runs of `run` inputs, from `offset` on. Unrolled where a loop's own instructions weigh as
-   much as its products. */
+/* acc[b] += sum of x[i] * w[i][b] over `rows` runs of `run` inputs, from `offset` on. */
 LICHEN_INLINE void lichen_patch_runs_s8(const lichen_patch_s8 *patch, int offset, int run, const int8_t *w, int32_t *acc, int width)
 {
     const int w_step = (patch->before + patch->inside + patch->after - run) * width;
     int32_t sum[4];
     lichen_patch_load_s8(sum, acc, width);
     for (int row = patch->rows; row > 0; row--) {
-        const int8_t *x = patch->data + offset, *const end = x + run;
-#if !defined(__AVR__)
-        for (const int8_t *const fours = x + (run & ~3); x < fours; x += 4, w += 4 * width) {
-            lichen_patch_mac_s8(sum, x, 0, w, width);
-            lichen_patch_mac_s8(sum, x + 1, 0, w + width, width);
-            lichen_patch_mac_s8(sum, x + 2, 0, w + 2 * width, width);
-            lichen_patch_mac_s8(sum, x + 3, 0, w + 3 * width, width);
-        }
-#endif
-        for (; x < end; x++, w += width) {
-            lichen_patch_mac_s8(sum, x, 0, w, width);
-        }
-        w += w_step;
+        w = lichen_dot_s8(sum, patch->data + offset, w, run, width) + w_step;
         offset = lichen_patch_next_row_s8(patch, offset);
     }
     lichen_patch_load_s8(acc, sum, width);
 }
 
-/* acc[b] += products of a depthwise convolution, whose channel `b` is the input's channel `c + b`. Unrolled for the usual three taps. */
+/* acc[b] += products of a depthwise convolution, whose channel `b` is the input's channel `c + b`. */
 LICHEN_INLINE void lichen_patch_depthwise_s8(const lichen_patch_s8 *patch, const int8_t *w, int c, int32_t *acc, int width)
 {
-    const int step = patch->tap_step;
+    const int step = patch->tap_step, w_step = (patch->before + patch->after) * width;
     int32_t sum[4];
     int offset = patch->offset + c;
     lichen_patch_load_s8(sum, acc, width);
     w += (patch->above + patch->before) * width;
     for (int row = patch->rows; row > 0; row--) {
-        const int8_t *x = patch->data + offset;
-        int n = patch->taps;
-#if !defined(__AVR__)
-        for (; n >= 3; n -= 3, x += 3 * step, w += 3 * width) {
-            lichen_patch_mac_s8(sum, x, 1, w, width);
-            lichen_patch_mac_s8(sum, x + step, 1, w + width, width);
-            lichen_patch_mac_s8(sum, x + 2 * step, 1, w + 2 * width, width);
-        }
-#endif
-        for (; n > 0; n--, x += step, w += width) {
-            lichen_patch_mac_s8(sum, x, 1, w, width);
-        }
-        w += (patch->before + patch->after) * width;
+        w = lichen_dot_strided_s8(sum, patch->data + offset, step, w, patch->taps, width) + w_step;
         offset = lichen_patch_next_row_s8(patch, offset);
     }
     lichen_patch_load_s8(acc, sum, width);

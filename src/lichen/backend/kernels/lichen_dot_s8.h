@@ -1,0 +1,122 @@
+/* The innermost loops of int8 sums: inputs in RAM times weights in flash, for one or four output channels (`width`). Each adds to
+   sum[0 .. width) and returns the end of the weights it has used. Sums are only ever indexed by constants, so that they live in
+   registers. */
+#ifndef LICHEN_DOT_S8_H
+#define LICHEN_DOT_S8_H
+
+#include "lichen_common.h"
+
+#if defined(__AVR__)
+
+/* For one channel, because more sums would not leave enough registers. avr-gcc extends both factors to 16 bits and their product to
+   32, and works out both addresses anew for each; here a product takes twelve cycles, and a turn of the loop four. */
+
+#define LICHEN_DOT_MAC                                                   \
+    "ld %[x], X+\n\t"                                                    \
+    "lpm %[w], Z+\n\t"                                                   \
+    "muls %[x], %[w]\n\t"                                                \
+    "sbc %[w], %[w]\n\t" /* muls leaves the sign in carry: now a byte */ \
+    "add %A[sum], r0\n\t"                                                \
+    "adc %B[sum], r1\n\t"                                                \
+    "adc %C[sum], %[w]\n\t"                                              \
+    "adc %D[sum], %[w]\n\t"
+
+/* sum += x[i] * w[i] for i < n. */
+LICHEN_INLINE const int8_t *lichen_dot_avr(int32_t *sum, const int8_t *x, const int8_t *w, int n)
+{
+    int8_t input, weight;
+    unsigned fours = (unsigned)n / 4u, rest = (unsigned)n % 4u;
+    __asm__("rjmp 2f\n"
+        "1:\n\t" LICHEN_DOT_MAC LICHEN_DOT_MAC LICHEN_DOT_MAC LICHEN_DOT_MAC
+        "2:\n\tsbiw %[fours], 1\n\tbrcc 1b\n\t"
+        "rjmp 4f\n"
+        "3:\n\t" LICHEN_DOT_MAC
+        "4:\n\tsubi %A[rest], 1\n\tbrcc 3b\n\t"
+        "clr __zero_reg__"
+        : [sum] "+r"(*sum), "+x"(x), "+z"(w), [fours] "+w"(fours), [rest] "+d"(rest), [x] "=&d"(input), [w] "=&d"(weight)
+        :
+        : "memory");
+    return w;
+}
+
+/* sum += x[i * step] * w[i] for i < n. */
+LICHEN_INLINE const int8_t *lichen_dot_strided_avr(int32_t *sum, const int8_t *x, int step, const int8_t *w, int n)
+{
+    int8_t input, weight;
+    __asm__("rjmp 2f\n"
+        "1:\n\t" LICHEN_DOT_MAC
+        "add r26, %A[gap]\n\t"
+        "adc r27, %B[gap]\n"
+        "2:\n\tsbiw %[n], 1\n\tbrcc 1b\n\t"
+        "clr __zero_reg__"
+        : [sum] "+r"(*sum), "+x"(x), "+z"(w), [n] "+w"(n), [x] "=&d"(input), [w] "=&d"(weight)
+        : [gap] "r"(step - 1)
+        : "memory");
+    return w;
+}
+
+#endif
+
+/* sum[b] += w[b]. */
+LICHEN_INLINE void lichen_dot_add_s8(int32_t *sum, const int8_t *w, int width)
+{
+    sum[0] += lichen_flash_s8(w);
+    if (width == 4) {
+        sum[1] += lichen_flash_s8(w + 1);
+        sum[2] += lichen_flash_s8(w + 2);
+        sum[3] += lichen_flash_s8(w + 3);
+    }
+}
+
+/* sum[b] += x[b * apart] * w[b]. */
+LICHEN_INLINE void lichen_dot_mac_s8(int32_t *sum, const int8_t *x, int apart, const int8_t *w, int width)
+{
+    sum[0] += x[0] * lichen_flash_s8(w);
+    if (width == 4) {
+        sum[1] += x[apart] * lichen_flash_s8(w + 1);
+        sum[2] += x[2 * apart] * lichen_flash_s8(w + 2);
+        sum[3] += x[3 * apart] * lichen_flash_s8(w + 3);
+    }
+}
+
+/* sum[b] += x[i] * w[i][b] for i < n. Unrolled where a loop's own instructions weigh as much as its products. */
+LICHEN_INLINE const int8_t *lichen_dot_s8(int32_t *sum, const int8_t *x, const int8_t *w, int n, int width)
+{
+    const int8_t *const fours = x + (n & ~3), *const end = x + n;
+#if defined(__AVR__)
+    if (width == 1) {
+        return lichen_dot_avr(sum, x, w, n);
+    }
+#endif
+    for (; x < fours; x += 4, w += 4 * width) {
+        lichen_dot_mac_s8(sum, x, 0, w, width);
+        lichen_dot_mac_s8(sum, x + 1, 0, w + width, width);
+        lichen_dot_mac_s8(sum, x + 2, 0, w + 2 * width, width);
+        lichen_dot_mac_s8(sum, x + 3, 0, w + 3 * width, width);
+    }
+    for (; x < end; x++, w += width) {
+        lichen_dot_mac_s8(sum, x, 0, w, width);
+    }
+    return w;
+}
+
+/* sum[b] += x[i * step + b] * w[i][b] for i < n. Unrolled for the usual three taps. */
+LICHEN_INLINE const int8_t *lichen_dot_strided_s8(int32_t *sum, const int8_t *x, int step, const int8_t *w, int n, int width)
+{
+#if defined(__AVR__)
+    if (width == 1) {
+        return lichen_dot_strided_avr(sum, x, step, w, n);
+    }
+#endif
+    for (; n >= 3; n -= 3, x += 3 * step, w += 3 * width) {
+        lichen_dot_mac_s8(sum, x, 1, w, width);
+        lichen_dot_mac_s8(sum, x + step, 1, w + width, width);
+        lichen_dot_mac_s8(sum, x + 2 * step, 1, w + 2 * width, width);
+    }
+    for (; n > 0; n--, x += step, w += width) {
+        lichen_dot_mac_s8(sum, x, 1, w, width);
+    }
+    return w;
+}
+
+#endif
