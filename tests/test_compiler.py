@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from graphs import conv_module
+from graphs import conv_module, streaming_module
 from lichen.compiler import analyze, compile_model
+from lichen.device.connect import connect
 from lichen.errors import DoesNotFitError, InputError
+from lichen.targets.build import build_firmware
 from lichen.targets.folder import open_folder
 from lichen.targets.native import NativeModel
 
@@ -35,6 +38,15 @@ def test_every_board_measures_its_stack(tmp_path: Path, board: str) -> None:
     assert 32 < built.stack < 1024
     assert built.ram == built.arena + built.state + built.stack
     assert built.notes == ()
+
+
+@pytest.mark.parametrize("board", ["uno", "nucleo-f411re"])
+def test_the_stack_of_a_save_is_counted(tmp_path: Path, board: str) -> None:
+    """A model with state needs the stack of a save too, which goes deeper than a small inference."""
+    built = compile_model(streaming_module(), board, tmp_path / "m", "size")
+    with connect(model := open_folder(built.path), build_firmware(model, built.board)) as session:
+        session.infer([np.zeros((1, 8), np.int8)])
+        assert built.stack is not None and built.stack > session.stack_used() + 50
 
 
 def test_without_compilers_the_folder_is_written_and_the_rest_is_unknown(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lichen.backend.emit import emit
 from lichen.backend.folder import replacing, write_folder
 from lichen.backend.literals import C_NAMES
 from lichen.backend.program import Program, plan_module
+from lichen.backend.state import StateError
 from lichen.device.connect import connect
 from lichen.errors import DoesNotFitError, InputError, MissingToolError
 from lichen.ir.kernel import PLAIN, Table
@@ -155,7 +157,7 @@ def compile_model(module: Module, board: str, out: Path, optimize: str = "speed"
 
 
 def _measure(folder: Path, board: Board) -> tuple[int | None, int | None, tuple[str, ...]]:
-    """Code bytes as linked, stack bytes after an inference on the emulator, and what kept either from being measured."""
+    """Code bytes as linked, stack bytes after an inference (and a save) on the emulator, and what kept either from being measured."""
     model = open_folder(folder)
     try:
         firmware = build_firmware(model, board)
@@ -166,6 +168,11 @@ def _measure(folder: Path, board: Board) -> tuple[int | None, int | None, tuple[
     try:
         with connect(model, firmware) as session:
             session.infer([np.zeros(slot.shape, slot.dtype) for slot in session.inputs])
+            if session.info.has_storage:
+                with suppress(
+                    StateError
+                ):  # where the emulator lacks the board's storage, it goes as deep to find that out
+                    session.save()
             return code, session.stack_used(), ()
     except MissingToolError as error:
         return code, None, (str(error),)

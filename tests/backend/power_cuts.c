@@ -1,4 +1,5 @@
-/* Lets the power fail at every byte of a save, and again at every byte of the next, from every state the slots can be in. */
+/* Lets the power fail at every byte of a save, and again at every byte of the next, from every state the slots can be in; in memory
+   like flash, and in memory like EEPROM, where an erase only spoils the beginning and writing goes over what is there. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,7 +7,7 @@
 #include "lichen_state.h"
 #include "model.h"
 
-enum { SLOT = MODEL_STATE_BYTES + 28 + 5, OVERHEAD = 28, COST = SLOT + MODEL_STATE_BYTES + OVERHEAD };
+enum { OVERHEAD = 28, BLOB = MODEL_STATE_BYTES + OVERHEAD, SLOT = BLOB + 5 };
 
 #define REQUIRE(condition)                                                                                                \
     do {                                                                                                                  \
@@ -17,6 +18,41 @@ enum { SLOT = MODEL_STATE_BYTES + 28 + 5, OVERHEAD = 28, COST = SLOT + MODEL_STA
     } while (0)
 
 static size_t cuts[2];
+
+static bool over_write(void *context, unsigned slot, size_t offset, const uint8_t *bytes, size_t count)
+{
+    lichen_memory_storage *const self = (lichen_memory_storage *)context;
+    uint8_t *const to = self->bytes + slot * self->slot_bytes + offset;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t changing = lichen_memory_power(self);
+        to[i] = (uint8_t)((to[i] & ~changing) | (bytes[i] & changing));
+    }
+    return self->power > 0;
+}
+
+static bool spoil(void *context, unsigned slot)
+{
+    const uint8_t none = 0xFF;
+    return over_write(context, slot, 0, &none, 1);
+}
+
+static bool like_eeprom;
+
+/* Bytes that a save erases and writes. */
+static size_t cost(void)
+{
+    return (like_eeprom ? 1 : SLOT) + BLOB;
+}
+
+static lichen_storage storage_of(lichen_memory_storage *memory)
+{
+    lichen_storage storage = lichen_memory_as_storage(memory);
+    if (like_eeprom) {
+        storage.erase = spoil;
+        storage.write = over_write;
+    }
+    return storage;
+}
 
 static model_t with_state(uint8_t seed)
 {
@@ -34,14 +70,14 @@ static bool same(const model_t *a, const model_t *b)
 static lichen_state_status save(uint8_t *slots, const model_t *model, size_t power)
 {
     lichen_memory_storage memory = {slots, SLOT, power};
-    const lichen_storage storage = lichen_memory_as_storage(&memory);
+    const lichen_storage storage = storage_of(&memory);
     return model_save(model, &storage);
 }
 
 static lichen_state_status load(uint8_t *slots, model_t *model)
 {
     lichen_memory_storage memory = {slots, SLOT, LICHEN_POWER_STAYS};
-    const lichen_storage storage = lichen_memory_as_storage(&memory);
+    const lichen_storage storage = storage_of(&memory);
     return model_load(model, &storage);
 }
 
@@ -63,21 +99,21 @@ static void cut(uint8_t *slots, const model_t *next, size_t power)
     const model_t old = saved(slots, &live, &before);
     const bool ended = save(slots, next, power) == LICHEN_STATE_OK;
     const model_t now = saved(slots, &live, &after);
-    REQUIRE(ended == (power > COST));
+    REQUIRE(ended == (power > cost()));
     if (ended) REQUIRE(after && same(&now, next));
     REQUIRE(after || !before);
     REQUIRE(!after || same(&now, next) || (before && same(&now, &old)));
-    if (power < COST) REQUIRE(after == before && same(&now, &old));
+    if (power < cost()) REQUIRE(after == before && same(&now, &old));
 }
 
 static void from(const uint8_t *beginning)
 {
     const model_t first = with_state(1), second = with_state(2), third = with_state(3);
     uint8_t slots[2 * SLOT], again[2 * SLOT];
-    for (cuts[0] = 0; cuts[0] <= COST + 1; cuts[0]++) {
+    for (cuts[0] = 0; cuts[0] <= cost() + 1; cuts[0]++) {
         memcpy(slots, beginning, sizeof slots);
         cut(slots, &first, cuts[0]);
-        for (cuts[1] = 0; cuts[1] <= COST + 1; cuts[1]++) {
+        for (cuts[1] = 0; cuts[1] <= cost() + 1; cuts[1]++) {
             memcpy(again, slots, sizeof again);
             cut(again, &second, cuts[1]);
             cut(again, &third, LICHEN_POWER_STAYS);
@@ -92,13 +128,13 @@ static void with_sequence(uint8_t *slots, uint32_t last)
     memset(slots, 0xFF, 2 * SLOT);
     save(slots, &model, LICHEN_POWER_STAYS);
     lichen_store_u32(slots + 20, last - 1u);
-    const uint32_t crc = lichen_crc32(LICHEN_CRC32_START, slots, MODEL_STATE_BYTES + OVERHEAD - 4);
-    lichen_store_u32(slots + MODEL_STATE_BYTES + OVERHEAD - 4, crc);
+    const uint32_t crc = lichen_crc32(LICHEN_CRC32_START, slots, BLOB - 4);
+    lichen_store_u32(slots + BLOB - 4, crc);
     save(slots, &model, LICHEN_POWER_STAYS);
     REQUIRE(lichen_load_u32(slots + SLOT + 20) == last);
 }
 
-int main(void)
+static void everywhere(void)
 {
     uint8_t slots[2 * SLOT];
     const uint8_t fills[] = {0x00, 0xFF, 0xA5};
@@ -117,6 +153,13 @@ int main(void)
         with_sequence(slots, turning[i]);
         from(slots);
     }
+}
+
+int main(void)
+{
+    everywhere();
+    like_eeprom = true;
+    everywhere();
     puts("done");
     return 0;
 }
