@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 import element_strategies as elements
+import online_strategies as online
 import shape_strategies as moves
 import strategies as windows
 from lichen.ir.module import Module
@@ -34,5 +35,6 @@ EVERY: dict[str, st.SearchStrategy[Module]] = {
     "pad": st.sampled_from(["int8", "float32"]).flatmap(windows.pad_modules),
     "resize_nearest": st.sampled_from(["int8", "float32"]).flatmap(windows.resize_modules),
     "mean": st.sampled_from(["int8", "float32"]).flatmap(windows.mean_modules),
+    **online.STRATEGIES,
 }
 """By the kind of the operator."""

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from lichen.errors import LichenError
 from lichen.ir.interpret import Interpreter
 from lichen.ir.kernel import PLAIN
-from lichen.ir.module import Constant, Function, Module, Operation, Value
+from lichen.ir.module import Constant, Function, Module, Operation, State, Value
 from lichen.ir.operator import operator
 from lichen.ir.types import DType, Quantisation, TensorType
 from lichen.ir.verify import verify
 from native_check import random_input
+from online_strategies import STRATEGIES
 from strategies import (
     conv2d_modules,
     dense_modules,
@@ -39,7 +40,7 @@ modules = st.sampled_from(["int8", "float32"]).flatmap(
         resize_modules(dtype),
         mean_modules(dtype),
     )
-)
+) | st.one_of(*STRATEGIES.values())
 MUTATIONS = 20  # of each module
 LARGEST = 10**5  # elements of a tensor that is still computed
 
@@ -60,11 +61,9 @@ def test_damage_is_refused_or_harmless(module: Module, random: Random) -> None:
         if max(v.type.elements for v in (*operation.operands, *operation.results)) > LARGEST:
             continue
         accesses = rule.accesses(operation)
-        for intervals, tensor in (
-            (accesses.reads[0], operation.operands[0]),
-            (accesses.writes[0], operation.results[0]),
-        ):
-            assert 0 <= intervals.min() <= intervals.max() <= tensor.type.bytes
+        for accessed, tensors in ((accesses.reads, operation.operands), (accesses.writes, operation.results)):
+            for index, intervals in accessed.items():
+                assert 0 <= intervals.min() <= intervals.max() <= tensors[index].type.bytes
         rng = np.random.default_rng(0)
         with np.errstate(all="ignore"):
             Interpreter(damaged).run([random_input(v.type, rng) for v in damaged.infer.inputs])
@@ -80,6 +79,8 @@ def damage(operation: Operation, random: Random) -> Module:
             if type_.dtype is DType.INT32 and random.random() < 0.2:
                 data = np.full_like(data, random.choice([2**31 - 1, -(2**31)]))
             operands.append(Constant(value.name, type_, data))
+        elif isinstance(value, State):
+            operands.append(State(value.name, type_, np.resize(value.initial, type_.shape).astype(type_.dtype.numpy)))
         else:
             operands.append(Value(value.name, type_))
     results = [
@@ -88,10 +89,9 @@ def damage(operation: Operation, random: Random) -> Module:
     attributes = {
         k: damaged_attribute(v, random) if random.random() < 0.3 else v for k, v in operation.attributes.items()
     }
-    inputs = [v for v in operands if not isinstance(v, Constant)]
-    return Module(
-        "m", {"infer": Function("infer", inputs, [Operation(operation.kind, operands, results, attributes)], results)}
-    )
+    inputs = [v for v in operands if not isinstance(v, Constant | State)]
+    damaged = Operation(operation.kind, operands, results, attributes)
+    return Module("m", {"infer": Function("infer", inputs, [damaged], results or inputs)})
 
 
 def damaged_type(type_: TensorType, random: Random) -> TensorType:
