@@ -48,6 +48,22 @@ def test_outputs_come_in_the_form_of_the_inputs(
     assert got.dtype == expected.dtype
 
 
+def test_channels_may_come_first(tmp_path: Path) -> None:
+    """A batch as PyTorch keeps it is turned, if its shape can mean nothing else; one that fits as it is stays as it is."""
+    images = np.arange(2 * 4 * 5 * 3, dtype=np.int8).reshape(2, 4, 5, 3)
+    signals = np.arange(2 * 7 * 3, dtype=np.int8).reshape(2, 1, 7, 3)
+    cubes = np.arange(2 * 27, dtype=np.int8).reshape(2, 3, 3, 3)
+    for given, expected in (
+        (images.transpose(0, 3, 1, 2), images),
+        (signals[:, 0].transpose(0, 2, 1), signals),
+        (cubes, cubes),
+    ):
+        np.save(tmp_path / "x.npy", given)
+        batches, form = load_samples(tmp_path / "x.npy", [Value("x", int8((1, *expected.shape[1:])))])
+        np.testing.assert_array_equal(batches[0][:, 0], expected)
+        assert not form.batch_of_one
+
+
 def test_float_data_is_quantised_for_an_int8_input(tmp_path: Path) -> None:
     """Real numbers are quantised on the way in, and that is told."""
     np.save(tmp_path / "x.npy", np.full((3, 2), 0.1))

@@ -1,7 +1,8 @@
 """Arrays of samples as people keep them, and as a model takes and gives them.
 
 A batch is `(n, *shape)` of a tensor type, where a leading 1 of the shape (the batch of one) may be left out; `float32` data of a
-quantised tensor is quantised on the way in and comes back as `float32`. Outputs have the leading 1 if the inputs had it.
+quantised tensor is quantised on the way in and comes back as `float32`. Outputs have the leading 1 if the inputs had it. Images and
+signals may come in PyTorch's order, channels first, where their shape tells that they do.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ def to_batch(array: Array, value: Value, where: str) -> tuple[Array, bool]:
     """`array` as `(n, *shape)` in the type of `value`, and whether it was quantised on the way."""
     type_ = value.type
     without_batch = type_.shape[1:] if type_.shape[:1] == (1,) else type_.shape
+    array = _channels_last(array, without_batch)
     if array.ndim == 0 or len(array) == 0 or array.shape[1:] not in (type_.shape, without_batch):
         expected = ", ".join(["n", *map(str, without_batch)])
         raise InputError(f"{where}: input '{value.name}' is {list(array.shape)} where ({expected}) is expected")
@@ -91,6 +93,18 @@ def to_batch(array: Array, value: Value, where: str) -> tuple[Array, bool]:
     if batch.dtype.kind == "f" and type_.dtype.is_float:
         return batch.astype(np.float32), False
     raise InputError(f"{where}: input '{value.name}' is {array.dtype} where {type_.dtype.numpy} or float32 is expected")
+
+
+def _channels_last(array: Array, shape: tuple[int, ...]) -> Array:
+    """`array` as `(n, *shape)` if it is a batch of images (C, H, W) for a tensor (H, W, C), or of signals (C, W) for one (1, W, C)."""
+    if len(shape) != 3 or array.shape[1:] == shape:
+        return array
+    height, width, channels = shape
+    if array.shape[1:] == (channels, height, width):
+        return array.transpose(0, 2, 3, 1)
+    if height == 1 and array.shape[1:] == (channels, width):
+        return array.transpose(0, 2, 1)[:, None]
+    return array
 
 
 def save_samples(path: Path, outputs: list[Value], batches: list[Array], form: Form) -> None:
