@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
+import shutil
 import struct
 import subprocess
 import zlib
@@ -257,3 +259,36 @@ def test_twins_agree_on_the_numbers() -> None:
     text = (RUNTIME / "lichen_storage.h").read_text()
     in_c = {name: int(value) for name, value in re.findall(r"LICHEN_STATE_(\w+) = (\d+)", text)}
     assert in_c == {status.name: int(status) for status in StateStatus}
+
+
+COMPILERS = [
+    ["gcc", "-std=c99"],
+    ["g++", "-std=c++17", "-x", "c++"],
+    ["arm-none-eabi-gcc", "-std=c99", "-mcpu=cortex-m0", "-mthumb"],
+    ["avr-gcc", "-std=c99", "-mmcu=atmega328p"],
+]
+
+
+@pytest.mark.parametrize("command", COMPILERS, ids=lambda command: f"{command[0]} {command[1]}")
+def test_the_c_is_clean(model: ModelFolder, tmp_path: Path, command: list[str]) -> None:
+    """Model, firmware and headers compile without a warning as C99 and as C++17, for the host, Cortex-M and AVR."""
+    if shutil.which(command[0]) is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{command[0]} is not installed")
+    (tmp_path / "model.h").write_text(model.glue())
+    include = [f"-I{path}" for path in (tmp_path, model.path, RUNTIME, RUNTIME.parents[1] / "targets/firmware")]
+    flags = [*WARNINGS[1:], "-DLICHEN_STORAGE", "-Os", *include, "-fsyntax-only"]
+    for source in (model.source, RUNTIME / "main.c"):
+        subprocess.run([*command, *flags, str(source)], check=True)
+    for header in ("storage", "state", "memory_storage", "bytes", "crc32"):
+        language = [] if "-x" in command else ["-x", "c"]
+        subprocess.run([*command, *language, *flags, "-include", f"lichen_{header}.h", "/dev/null"], check=True)
+
+
+def test_object_has_no_mutable_globals_and_no_heap(model: ModelFolder, tmp_path: Path) -> None:
+    """Saving keeps nothing between calls, and wants of libc no more than copying."""
+    subprocess.run(["gcc", "-std=c99", "-O2", "-c", str(model.source), "-o", "model.o"], cwd=tmp_path, check=True)
+    symbols = subprocess.run(["nm", "model.o"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    kinds = [(line.split()[-2], line.split()[-1]) for line in symbols.splitlines()]
+    assert not [name for kind, name in kinds if kind in "bBdDcC"]
+    assert {name for kind, name in kinds if kind == "U"} <= {"memcpy", "memmove", "memset"}
+    assert {name for kind, name in kinds if kind == "T"} >= {"streaming_save", "streaming_load"}

@@ -83,7 +83,7 @@ LICHEN_INLINE int32_t lichen_shift_right(int32_t x, int n)
 {
 #if defined(__AVR__)
     uint8_t left = (uint8_t)n;
-    for (; left >= 8; left -= 8) {
+    for (; left >= 8; left = (uint8_t)(left - 8)) {
         x >>= 8;
     }
     for (; left > 0; left--) {
