@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from lichen.errors import UnsupportedError, VerifyError
 from lichen.ir.accesses import Accesses, whole
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall
-from lichen.ir.module import Array, Operation
+from lichen.ir.module import Array, Operation, Value
 
 
 class Operator(ABC):
@@ -57,6 +58,18 @@ class Operator(ABC):
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         """The C kernel for `core` and its arguments. A view has none."""
         raise UnsupportedError(f"operator {operation.kind} '{operation.name}' has no C kernel for these types")
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        """Adds to `backward` what leads from the gradients with respect to the results to those with respect to the operands.
+
+        `gradients` has an entry for each result, `None` where nothing depends on it. The answer holds the gradients of the operands
+        that `backward.wants`, by operand; parameters are handed to `backward.learn` instead.
+        """
+        raise UnsupportedError(
+            f"{operation.kind} '{operation.name}' cannot be differentiated; let learning begin behind it"
+        )
 
 
 def require(condition: bool, message: str) -> None:

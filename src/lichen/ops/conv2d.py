@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from lichen.ir.accesses import Accesses
-from lichen.ir.kernel import Core, KernelCall, Operand, Result, Table
-from lichen.ir.module import Array, Operation
+from lichen.ir.gradient import Backward
+from lichen.ir.kernel import Core, KernelCall, Operand, Result
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.params import int16_params
 from lichen.ops.weights import (
-    bias_or_zero,
     channel_block,
     check_weights,
     clamp_params,
     constant_operand,
     factors,
     finish,
+    float_weights,
+    float_weights_in_flash,
     int8_tables,
+    weights_gradient,
 )
-from lichen.ops.window import Window
+from lichen.ops.window import Window, window_attributes
 
 
 @register
@@ -30,6 +35,7 @@ class Conv2D(Operator):
 
     kind = "conv2d"
     operands = (2, 3)
+    reads_state = frozenset({1, 2})
     attributes = {"stride": tuple, "padding": tuple, "dilation": tuple, "activation": str}
 
     def check(self, operation: Operation) -> None:
@@ -59,16 +65,23 @@ class Conv2D(Operator):
 
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         source, result = operation.operands[0].type, operation.results[0].type
-        window, weights = _window(operation), constant_operand(operation, 1)
+        window = _window(operation)
         views = Operand(0, rows=window.in_h), Result(0, rows=window.out_h)
         params, clamp = window.params(operation), clamp_params(operation)
         if result.dtype.is_float:
-            tables = Table("weights", weights), Table("bias", bias_or_zero(operation, len(weights)))
-            return KernelCall("conv2d_f32", params | clamp, (*views, *tables), rows=window.out_h)
+            params |= float_weights_in_flash(operation) | clamp
+            arguments = *views, *float_weights(operation, result.shape[3])
+            return KernelCall("conv2d_f32", params, arguments, rows=window.out_h)
+        weights = constant_operand(operation, 1)
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         params["block"] = block = channel_block(core)
         tables8 = int8_tables(operation, weights.reshape(len(weights), -1), block)
         return KernelCall("conv2d_s8", params, (*views, *tables8), rows=window.out_h)
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        return weights_gradient(operation, gradients[0], backward, **window_attributes(operation))
 
 
 def _window(operation: Operation) -> Window:

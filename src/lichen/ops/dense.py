@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from lichen.ir.accesses import Accesses, Intervals
-from lichen.ir.kernel import Core, KernelCall, Operand, Result, Table
-from lichen.ir.module import Array, Operation
+from lichen.ir.gradient import Backward
+from lichen.ir.kernel import Core, KernelCall, Operand, Result
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.params import int16_params
 from lichen.ops.weights import (
-    bias_or_zero,
     channel_block,
     channel_ratios,
     check_weights,
@@ -18,8 +20,11 @@ from lichen.ops.weights import (
     constant_operand,
     factors,
     finish,
+    float_weights,
+    float_weights_in_flash,
     int8_tables,
     multiplier_tables,
+    weights_gradient,
 )
 
 
@@ -33,6 +38,7 @@ class Dense(Operator):
 
     kind = "dense"
     operands = (2, 3)
+    reads_state = frozenset({1, 2})
     attributes = {"activation": str}
 
     def check(self, operation: Operation) -> None:
@@ -68,19 +74,25 @@ class Dense(Operator):
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         """A 1x1 convolution of an image one pixel wide, each row of the batch a row of it."""
         source, result = operation.operands[0].type, operation.results[0].type
-        weights, batch = constant_operand(operation, 1), _batch(operation)
-        outputs, inputs = weights.shape
+        batch = _batch(operation)
+        outputs, inputs = operation.operands[1].type.shape
         ones = dict.fromkeys(("kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w"), 1)
         sizes = {"in_h": batch, "in_w": 1, "in_c": inputs, "out_w": 1, "out_c": outputs}
         params = int16_params(operation, **sizes, **ones, pad_top=0, pad_left=0)
         views, clamp = (Operand(0, rows=batch), Result(0, rows=batch)), clamp_params(operation)
         if result.dtype.is_float:
-            tables = Table("weights", weights), Table("bias", bias_or_zero(operation, outputs))
-            return KernelCall("conv2d_f32", params | clamp, (*views, *tables), rows=batch)
+            params |= float_weights_in_flash(operation) | clamp
+            return KernelCall("conv2d_f32", params, (*views, *float_weights(operation, outputs)), rows=batch)
+        weights = constant_operand(operation, 1)
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         params["block"] = block = channel_block(core)
         tables8 = int8_tables(operation, weights, block, _ratios(operation))
         return KernelCall("conv2d_s8", params, (*views, *tables8), rows=batch)
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        return weights_gradient(operation, gradients[0], backward)
 
 
 def _batch(operation: Operation) -> int:

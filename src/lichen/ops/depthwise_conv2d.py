@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from lichen.ir.accesses import Accesses
-from lichen.ir.kernel import Core, KernelCall, Operand, Result, Table
-from lichen.ir.module import Array, Operation
+from lichen.ir.gradient import Backward
+from lichen.ir.kernel import Core, KernelCall, Operand, Result
+from lichen.ir.module import Array, Operation, State, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.params import int16_params
 from lichen.ops.weights import (
-    bias_or_zero,
     channel_block,
     check_weights,
     clamp_params,
     constant_operand,
     factors,
     finish,
+    float_weights,
+    float_weights_in_flash,
     int8_tables,
+    weights_gradient,
 )
-from lichen.ops.window import Window
+from lichen.ops.window import Window, window_attributes
 
 
 @register
@@ -32,6 +37,7 @@ class DepthwiseConv2D(Operator):
 
     kind = "depthwise_conv2d"
     operands = (2, 3)
+    reads_state = frozenset({1, 2})
     attributes = {"stride": tuple, "padding": tuple, "dilation": tuple, "activation": str}
 
     def check(self, operation: Operation) -> None:
@@ -65,21 +71,34 @@ class DepthwiseConv2D(Operator):
 
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         source, result = operation.operands[0].type, operation.results[0].type
-        window, weights = _window(operation), constant_operand(operation, 1)
-        channels = weights.shape[3]
-        rows = np.ascontiguousarray(weights.reshape(-1, channels).T)
+        window, weights = _window(operation), operation.operands[1]
+        channels, taps = weights.type.shape[3], window.kernel[0] * window.kernel[1]
         views = Operand(0, rows=window.in_h), Result(0, rows=window.out_h)
         params, clamp = window.params(operation), clamp_params(operation)
+        if isinstance(weights, State):
+            params |= int16_params(operation, channel_step=1, tap_step=channels)
+            params |= float_weights_in_flash(operation) | clamp
+            arguments = *views, *float_weights(operation, channels)
+            return KernelCall("depthwise_conv2d_f32", params, arguments, rows=window.out_h)
+        rows = np.ascontiguousarray(constant_operand(operation, 1).reshape(taps, channels).T)
         # Over a single input channel every output channel sees the same window: an ordinary convolution.
         is_convolution = source.shape[3] == 1
         kernel = "conv2d" if is_convolution else "depthwise_conv2d"
         if result.dtype.is_float:
-            tables = Table("weights", rows), Table("bias", bias_or_zero(operation, channels))
-            return KernelCall(f"{kernel}_f32", params | clamp, (*views, *tables), rows=window.out_h)
+            if not is_convolution:
+                params |= int16_params(operation, channel_step=taps, tap_step=1)
+            params |= float_weights_in_flash(operation) | clamp
+            arguments = *views, *float_weights(operation, channels, rows)
+            return KernelCall(f"{kernel}_f32", params, arguments, rows=window.out_h)
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         params["block"] = block = channel_block(core) if is_convolution or channels == source.shape[3] else 1
         tables8 = int8_tables(operation, rows, block)
         return KernelCall(f"{kernel}_s8", params, (*views, *tables8), rows=window.out_h)
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        return weights_gradient(operation, gradients[0], backward, **window_attributes(operation))
 
 
 def _window(operation: Operation) -> Window:

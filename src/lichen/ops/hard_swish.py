@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import KernelCall
-from lichen.ir.module import Array, Operation
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register, require
+from lichen.ops.element_gradient import element_gradient
 from lichen.ops.fixed_point import INT8_MAX, INT8_MIN, Int64Array, quantize_multiplier, rounding_divide_by_pot
 from lichen.ops.lookup import ElementMap, unary_call
 
@@ -52,6 +56,11 @@ class HardSwish(ElementMap):
 
     def lower_float(self, operation: Operation) -> KernelCall:
         return unary_call(operation, "hard_swish_f32")
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        return element_gradient(operation, gradients[0], backward, "hard_swish_grad", operation.operands[0])
 
 
 def _multiplier16(real: np.float32) -> tuple[int, int]:

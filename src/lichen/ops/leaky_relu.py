@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import KernelCall
-from lichen.ir.module import Array, Operation
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register, require
+from lichen.ops.element_gradient import element_gradient
 from lichen.ops.fixed_point import INT8_MAX, INT8_MIN, Int64Array, Multiplier, multiply, quantize_multiplier
 from lichen.ops.lookup import ElementMap, unary_call
 
@@ -45,6 +48,13 @@ class LeakyRelu(ElementMap):
 
     def lower_float(self, operation: Operation) -> KernelCall:
         return unary_call(operation, "leaky_relu_f32", alpha=float(_alpha(operation)))
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        return element_gradient(
+            operation, gradients[0], backward, "leaky_relu_grad", operation.operands[0], alpha=float(_alpha(operation))
+        )
 
 
 def _alpha(operation: Operation) -> np.float32:

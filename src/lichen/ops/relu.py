@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import KernelCall
-from lichen.ir.module import Array, Operation
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register
+from lichen.ops.element_gradient import element_gradient
 from lichen.ops.fixed_point import INT8_MAX, Int64Array, multiply
 from lichen.ops.lookup import ElementMap, scale_ratio, unary_call
 
@@ -29,3 +32,10 @@ class Relu(ElementMap):
 
     def lower_float(self, operation: Operation) -> KernelCall:
         return unary_call(operation, "limit_f32", low=0.0, high=math.inf)
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        return element_gradient(
+            operation, gradients[0], backward, "limit_grad", operation.results[0], activation="relu"
+        )

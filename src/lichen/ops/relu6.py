@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import KernelCall
-from lichen.ir.module import Array, Operation
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register
+from lichen.ops.element_gradient import element_gradient
 from lichen.ops.fixed_point import Int64Array, activation_range
 from lichen.ops.lookup import ElementMap, unary_call
 
@@ -30,3 +34,10 @@ class Relu6(ElementMap):
 
     def lower_float(self, operation: Operation) -> KernelCall:
         return unary_call(operation, "limit_f32", low=0.0, high=6.0)
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        return element_gradient(
+            operation, gradients[0], backward, "limit_grad", operation.results[0], activation="relu6"
+        )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from lichen.ir.module import Array, Operation
+from collections.abc import Mapping, Sequence
+
+from lichen.ir.gradient import Backward
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.shapes import check_copied_type
 
@@ -25,3 +28,10 @@ class Reshape(Operator):
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
         return (operands[0].reshape(operation.results[0].type.shape),)
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        (gradient,) = gradients
+        assert gradient is not None
+        return {0: backward.emit("reshape", [gradient], operation.operands[0].type)}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import KernelCall
-from lichen.ir.module import Array, Operation
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register, require
 from lichen.ops import gemmlowp
+from lichen.ops.element_gradient import element_gradient
 from lichen.ops.fixed_point import Int64Array
 from lichen.ops.lookup import ElementMap, unary_call
 from lichen.ops.sigmoids import saturating_map
@@ -38,3 +42,8 @@ class Tanh(ElementMap):
 
     def lower_float(self, operation: Operation) -> KernelCall:
         return unary_call(operation, "tanh_f32")
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        return element_gradient(operation, gradients[0], backward, "tanh_grad", operation.results[0])

@@ -6,10 +6,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from lichen.ir.kernel import Core, Table
-from lichen.ir.module import Array, Constant, Operation
+from lichen.ir.gradient import Backward
+from lichen.ir.kernel import Core, Operand, Table
+from lichen.ir.module import Array, Attribute, Constant, Operation, State, Value
 from lichen.ir.operator import require
 from lichen.ir.types import DType, Quantisation
+from lichen.ops.activation import through_activation
 from lichen.ops.fixed_point import (
     ACTIVATIONS,
     INT32_MAX,
@@ -19,6 +21,7 @@ from lichen.ops.fixed_point import (
     quantize_multiplier,
     to_int8,
 )
+from lichen.ops.params import anywhere, in_flash
 
 _EXACT_IN_FLOAT32 = 2**24 // (255 * 128)  # products of int8 differences and int8 weights whose sum float32 holds
 _BLOCK = 4  # output channels that share a load of the input; more sums than AVR has registers for
@@ -41,14 +44,15 @@ def bias_or_zero(operation: Operation, channels: int) -> Array:
 def check_weights(operation: Operation, channel_axis: int) -> None:
     """Weights (operand 1), bias and activation, where output channels run along `channel_axis` of the weights.
 
-    Weights and bias are constant, of the right types, symmetric, and no input makes the int32 accumulator overflow. Raises
-    `VerifyError`.
+    Weights and bias are constant or, in float32, state; of the right types, symmetric, and no input makes the int32 accumulator
+    overflow. Raises `VerifyError`.
     """
     source, weights, result = operation.operands[0].type, operation.operands[1].type, operation.results[0].type
     channels = weights.shape[channel_axis]
+    fixed = Constant | State if source.dtype.is_float else Constant
     for index, role in enumerate(("input", "weights", "bias")[: len(operation.operands)]):
-        is_constant = isinstance(operation.operands[index], Constant)
-        require(is_constant == (index > 0), f"the {role} must {'not ' if index == 0 else ''}be constant")
+        is_fixed = isinstance(operation.operands[index], fixed)
+        require(is_fixed == (index > 0), f"the {role} must {'not ' if index == 0 else ''}be constant")
     expected = DType.FLOAT32 if source.dtype.is_float else DType.INT8
     types = f"{source.dtype.value} input, {weights.dtype.value} weights, {result.dtype.value} result"
     require(
@@ -102,6 +106,43 @@ def finish(
     low, high = activation_range(activation, result)
     requantised = multiply(sums.astype(np.int64) + bias, mantissa, shift) + result.zero_point
     return to_int8(requantised, low, high).reshape(result.shape)
+
+
+def float_weights(
+    operation: Operation, channels: int, packed: Array | None = None
+) -> tuple[Operand | Table, Operand | Table]:
+    """The arguments `weights` and `bias` (channels) of a float32 kernel, in flash or where their state lies; `packed` are constant
+    weights in the kernel's order, where that is not the graph's.
+    """
+    weights: Operand | Table = anywhere(operation, 1, "weights") if packed is None else Table("weights", packed)
+    if len(operation.operands) > 2:
+        return weights, anywhere(operation, 2, "bias")
+    return weights, Table("bias", np.zeros(channels, np.float32))
+
+
+def float_weights_in_flash(operation: Operation) -> dict[str, int | float]:
+    """The members `weights_in_flash` and `bias_in_flash` of a float32 kernel."""
+    has_bias = len(operation.operands) > 2
+    return {"weights_in_flash": in_flash(operation, 1), "bias_in_flash": in_flash(operation, 2) if has_bias else 1}
+
+
+def weights_gradient(
+    operation: Operation, gradient: Value | None, backward: Backward, **attributes: Attribute
+) -> dict[int, Value]:
+    """The gradient rule of a layer with weights: operators `<kind>_grad_input` (gradient, weights) and `<kind>_update`.
+
+    Both take the window's `attributes`. A bias learns from the gradient summed over all positions.
+    """
+    x, weights, *bias = operation.operands
+    assert gradient is not None
+    gradient = through_activation(operation, gradient, backward)
+    found: dict[int, Value] = {}
+    if backward.wants(x):
+        found[0] = backward.emit(f"{operation.kind}_grad_input", [gradient, weights], x.type, **attributes)
+    backward.learn(weights, f"{operation.kind}_update", [gradient, x], **attributes)
+    for parameter in bias:
+        backward.learn(parameter, "update", [gradient])
+    return found
 
 
 def channel_block(core: Core) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from lichen.ir.accesses import Accesses
-from lichen.ir.module import Array, Operation
+from lichen.ir.module import Array, Attribute, Operation
 from lichen.ir.operator import require
 from lichen.ir.types import TensorType
 from lichen.ops.attributes import integers
@@ -27,9 +27,11 @@ class Window:
     padding: tuple[int, int, int, int]
 
     @staticmethod
-    def of(operation: Operation, kernel: tuple[int, int]) -> Window:
-        """The window of an operation with attributes `stride`, `padding` and, optionally, `dilation`. Raises `VerifyError`."""
-        source = operation.operands[0].type
+    def of(operation: Operation, kernel: tuple[int, int], source: TensorType | None = None) -> Window:
+        """The window of an operation with attributes `stride`, `padding` and, optionally, `dilation`, over its first operand or
+        over a tensor of type `source`. Raises `VerifyError`.
+        """
+        source = source or operation.operands[0].type
         require(
             source.rank == 4 and source.shape[0] == 1,
             f"the input must be (1, height, width, channels), not {list(source.shape)}",
@@ -83,6 +85,18 @@ class Window:
         padded[top : top + self.in_h, left : left + self.in_w] = x[0]
         return padded
 
+    def scatter(self, patches: Array) -> Array:
+        """The adjoint of `patches`: each input element (1, H, W, C) is the sum of what all windows hold for it, in double."""
+        top, bottom, left, right = self.padding
+        padded = np.zeros((top + self.in_h + bottom, left + self.in_w + right, patches.shape[-1]), np.float64)
+        (stride_h, stride_w), (dilation_h, dilation_w) = self.stride, self.dilation
+        for ky, kx in np.ndindex(self.kernel):
+            y, x = ky * dilation_h, kx * dilation_w
+            padded[y : y + self.out_h * stride_h : stride_h, x : x + self.out_w * stride_w : stride_w][
+                : self.out_h, : self.out_w
+            ] += patches[:, :, ky, kx]
+        return padded[None, top : top + self.in_h, left : left + self.in_w]
+
     def inside(self) -> Array:
         """How many taps of each window fall inside the input: an array (out_h, out_w)."""
         ones = np.ones((1, self.in_h, self.in_w, 1), np.int64)
@@ -118,3 +132,8 @@ class Window:
             pad_top=self.padding[0],
             pad_left=self.padding[2],
         )
+
+
+def window_attributes(operation: Operation) -> dict[str, Attribute]:
+    """The attributes of `operation` that say how a window moves."""
+    return {key: operation.attributes[key] for key in ("stride", "padding", "dilation") if key in operation.attributes}

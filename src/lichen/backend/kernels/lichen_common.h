@@ -100,6 +100,12 @@ LICHEN_INLINE float lichen_flash_f32(const float *p)
 #endif
 }
 
+/* A value of a table, or of a tensor in RAM. */
+LICHEN_INLINE float lichen_read_f32(const float *p, int in_flash)
+{
+    return in_flash ? lichen_flash_f32(p) : *p;
+}
+
 /* Copies n bytes of a table. */
 LICHEN_INLINE void lichen_flash_copy(void *to, const void *from, size_t n)
 {

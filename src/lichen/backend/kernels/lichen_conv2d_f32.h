@@ -8,6 +8,7 @@ typedef struct {
     int16_t in_h, in_w, in_c;
     int16_t out_w, out_c;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+    int16_t weights_in_flash, bias_in_flash;
     float low, high;
 } lichen_conv2d_f32_params;
 
@@ -29,11 +30,11 @@ LICHEN_KERNEL void lichen_conv2d_f32(const lichen_conv2d_f32_params *p, lichen_v
                         }
                         const float *x = lichen_row_f32(in, iy, p->in_w * p->in_c) + ix * p->in_c;
                         for (int c = 0; c < p->in_c; c++) {
-                            sum += x[c] * lichen_flash_f32(w + c);
+                            sum += x[c] * lichen_read_f32(w + c, p->weights_in_flash);
                         }
                     }
                 }
-                *result++ = lichen_clamp_f32(sum + lichen_flash_f32(bias + oc), p->low, p->high);
+                *result++ = lichen_clamp_f32(sum + lichen_read_f32(bias + oc, p->bias_in_flash), p->low, p->high);
             }
         }
     }

@@ -1,0 +1,23 @@
+/* float32: mean squared error; sums in order. */
+#ifndef LICHEN_MEAN_SQUARED_ERROR_F32_H
+#define LICHEN_MEAN_SQUARED_ERROR_F32_H
+
+#include "lichen_common.h"
+
+typedef struct {
+    int32_t count;
+} lichen_mean_squared_error_f32_params;
+
+LICHEN_KERNEL void lichen_mean_squared_error_f32(
+    const lichen_mean_squared_error_f32_params *p, const float *prediction, const float *target, float *loss)
+{
+    const int count = (int)p->count;
+    float sum = 0.0f;
+    for (int i = 0; i < count; i++) {
+        const float difference = prediction[i] - target[i];
+        sum += difference * difference;
+    }
+    *loss = sum / (float)count;
+}
+
+#endif
