@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 import element_strategies as elements
+import gradient_strategies as gradients
 import online_strategies as online
 import shape_strategies as moves
 import strategies as windows
@@ -12,6 +13,7 @@ from lichen.ir.module import Module
 from lichen.ir.types import TensorType
 
 EVERY: dict[str, st.SearchStrategy[Module]] = {
+    **gradients.EVERY,
     **{kind: elements.binary_modules(kind) for kind in ("add", "sub", "mul")},
     **{
         kind: elements.element_map_modules(kind)

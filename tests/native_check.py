@@ -30,19 +30,22 @@ def assert_native_equals_interpreter(
     rtol: float = 1e-5,
     atol: float = 1e-6,
     core: Core = PLAIN,
+    function: str = "infer",
 ) -> None:
     """Every module gives in C what the interpreter gives: same bytes for integers, within tolerance for float32.
 
     State runs on from sample to sample, in both.
     """
     rng = np.random.default_rng(seed)
-    inputs = [[[random_input(v.type, rng) for v in m.infer.inputs] for _ in range(samples)] for m in modules]
-    results = run_natively(modules, inputs, core)
+    inputs = [
+        [[random_input(v.type, rng) for v in m.functions[function].inputs] for _ in range(samples)] for m in modules
+    ]
+    results = run_natively(modules, inputs, core, function)
     for module, module_inputs, module_results in zip(modules, inputs, results, strict=True):
-        interpreter = Interpreter(module)
+        interpreter, outputs = Interpreter(module, function), module.functions[function].outputs
         for sample, got in zip(module_inputs, module_results, strict=True):
-            for value, expected, actual in zip(module.infer.outputs, interpreter.run(sample), got, strict=True):
-                what = f"{[op.kind for op in module.infer.operations]}: output {value.name}"
+            for value, expected, actual in zip(outputs, interpreter.run(sample), got, strict=True):
+                what = f"{[op.kind for op in module.functions[function].operations]}: output {value.name}"
                 if value.type.dtype.is_float:
                     np.testing.assert_allclose(actual, expected, rtol, atol, err_msg=what)
                 else:
@@ -60,11 +63,14 @@ def random_input(type_: TensorType, rng: np.random.Generator) -> Array:
 
 
 def run_natively(
-    modules: Sequence[Module], inputs: Sequence[Sequence[Sequence[Array]]], core: Core = PLAIN
+    modules: Sequence[Module],
+    inputs: Sequence[Sequence[Sequence[Array]]],
+    core: Core = PLAIN,
+    function: str = "infer",
 ) -> list[list[list[Array]]]:
     """Outputs of each module for each of its samples, from one program built with address and undefined sanitizers."""
     with tempfile.TemporaryDirectory() as folder:
-        program = _build(modules, [len(samples) for samples in inputs], Path(folder), core)
+        program = _build(modules, [len(samples) for samples in inputs], Path(folder), core, function)
         data = b"".join(array.tobytes() for samples in inputs for sample in samples for array in sample)
         done = subprocess.run([program], input=data, capture_output=True, timeout=120)
         assert done.returncode == 0, done.stderr.decode()
@@ -73,7 +79,7 @@ def run_natively(
         module_results = []
         for _ in samples:
             outputs = []
-            for value in module.infer.outputs:
+            for value in module.functions[function].outputs:
                 raw = done.stdout[position : position + value.type.bytes]
                 outputs.append(np.frombuffer(raw, value.type.dtype.numpy).reshape(value.type.shape))
                 position += value.type.bytes
@@ -83,8 +89,9 @@ def run_natively(
     return results
 
 
-def _build(modules: Sequence[Module], samples: Sequence[int], folder: Path, core: Core) -> Path:
+def _build(modules: Sequence[Module], samples: Sequence[int], folder: Path, core: Core, function: str) -> Path:
     sources, blocks = [folder / "main.c"], []
+    prefix = "" if function == "infer" else f"{function}_"
     for index, (module, count) in enumerate(zip(modules, samples, strict=True)):
         verify(module)
         renamed = Module(f"m{index}", module.functions)
@@ -92,7 +99,12 @@ def _build(modules: Sequence[Module], samples: Sequence[int], folder: Path, core
         for name, text in files.items():
             (folder / name).write_text(text)
         sources.append(folder / f"m{index}.c")
-        blocks.append(_RUN.replace("NAME", f"m{index}").replace("COUNT", str(count)))
+        blocks.append(
+            _RUN.replace("NAME", f"m{index}")
+            .replace("COUNT", str(count))
+            .replace("PREFIX", prefix)
+            .replace("FUNCTION", function)
+        )
     includes = "".join(f'#include "m{index}.h"\n' for index in range(len(modules)))
     sources[0].write_text(
         f"#include <stdio.h>\n#include <string.h>\n{includes}int main(void)\n{{\n{''.join(blocks)}    return 0;\n}}\n"
@@ -109,12 +121,12 @@ _RUN = f"""    {{
         NAME_init(&instance);
         for (int sample = 0; sample < COUNT; sample++) {{
             memset(&instance.arena, {POISON}, sizeof instance.arena);
-            for (unsigned i = 0; NAME_input(&instance, i) != NULL; i++) {{
-                if (fread(NAME_input(&instance, i), 1, NAME_input_bytes(i), stdin) != NAME_input_bytes(i)) return 2;
+            for (unsigned i = 0; NAME_PREFIXinput(&instance, i) != NULL; i++) {{
+                if (fread(NAME_PREFIXinput(&instance, i), 1, NAME_PREFIXinput_bytes(i), stdin) != NAME_PREFIXinput_bytes(i)) return 2;
             }}
-            NAME_infer(&instance);
-            for (unsigned i = 0; NAME_output(&instance, i) != NULL; i++) {{
-                fwrite(NAME_output(&instance, i), 1, NAME_output_bytes(i), stdout);
+            NAME_FUNCTION(&instance);
+            for (unsigned i = 0; NAME_PREFIXoutput(&instance, i) != NULL; i++) {{
+                fwrite(NAME_PREFIXoutput(&instance, i), 1, NAME_PREFIXoutput_bytes(i), stdout);
             }}
         }}
     }}

@@ -111,8 +111,8 @@ def analyze(module: Module, board: str | None = None) -> Analysis:
         name=module.name,
         macs=_macs(module),
         arena=program.arena_bytes,
-        lower_bound=program.plan.lower_bound,
-        method=program.plan.method,
+        lower_bound=program.infer.plan.lower_bound,
+        method=program.infer.plan.method,
         state=program.state_bytes,
         weights=sources.weights_bytes,
         operations=tuple(_figures(program)),
@@ -183,7 +183,7 @@ def _macs(module: Module) -> int:
 
 
 def _figures(program: Program) -> Iterator[OperationFigures]:
-    for step in program.steps:
+    for step in program.infer.steps:
         op = step.operation
         tables = sum(a.data.nbytes for a in step.call.arguments if isinstance(a, Table))
         shape = op.results[0].type.shape if op.results else op.operands[0].type.shape

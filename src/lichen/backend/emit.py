@@ -19,12 +19,13 @@ import numpy as np
 
 from lichen import __version__
 from lichen.backend.literals import C_TYPES, WIDTH, initialiser, literal, wrap
-from lichen.backend.program import Program, Step
+from lichen.backend.program import PlannedFunction, Program, Step
 from lichen.errors import UnsupportedError
 from lichen.ir.kernel import Argument, KernelCall, Operand, Scratch, Table
-from lichen.ir.module import Array, Constant, Namer, Operation, State, Value
+from lichen.ir.module import Array, Constant, Function, Namer, Operation, State, Value
 from lichen.ir.print import print_module
 from lichen.ir.types import Quantisation
+from lichen.passes.gradient_descent import LEARNING_RATE
 
 KERNELS = Path(__file__).parent / "kernels"
 RUNTIME = Path(__file__).parent / "runtime"
@@ -48,12 +49,12 @@ def emit(program: Program, optimize: str) -> Sources:
     digest = hashlib.sha256(graph.encode()).hexdigest()[:16]
     tables = _Tables(name)
     namer = Namer()
-    calls = [_call(program, i, step, namer(step.operation.name), tables) for i, step in enumerate(program.steps)]
+    bodies = {key: _body(program, planned, namer, tables) for key, planned in program.functions.items()}
     initial = _initial_state(program, tables)
     headers = _with_included(_headers(program))
     files = {
         f"{name}.h": _header(program, digest),
-        f"{name}.c": _source(program, optimize, calls, initial, digest),
+        f"{name}.c": _source(program, optimize, bodies, initial, digest),
         f"{name}_weights.h": tables.text(),
         f"{name}.lichen": graph,
         **{header.name: header.read_text() for header in headers},
@@ -68,7 +69,9 @@ class _Tables:
         self._model = model
         self._names: dict[tuple[str, bytes], str] = {}
         self._arrays: dict[str, Array] = {}
-        self._params: list[str] = []
+        self._params: dict[str, str] = {}
+        self._earlier: dict[str, str] = {}
+        self._new: dict[str, str] = {}
 
     def add(self, owner: str, table: Table) -> str:
         """The C name of a table."""
@@ -82,11 +85,21 @@ class _Tables:
         return self._names[key]
 
     def add_params(self, owner: str, call: KernelCall) -> str:
-        """The C name of a call's params struct."""
-        name = f"{self._model}_p_{owner}"
+        """The C name of a call's params struct, which may be that of the same call in an earlier function."""
         members = [f"/* {key} */ {literal(value)}" for key, value in call.params.items()]
-        self._params.append(f"static const lichen_{call.kernel}_params {name} = {{\n{wrap(members)}\n}};\n")
+        text = f"{{\n{wrap(members)}\n}};\n"
+        same = self._earlier.get(f"{call.kernel} {text}")
+        if same is not None:
+            return same
+        name = f"{self._model}_p_{owner}"
+        self._params[name] = f"static const lichen_{call.kernel}_params {name} = {text}"
+        self._new[f"{call.kernel} {text}"] = name
         return name
+
+    def end_function(self) -> None:
+        """From now on calls may share their params with those so far."""
+        self._earlier |= self._new
+        self._new = {}
 
     @property
     def bytes(self) -> int:
@@ -103,13 +116,23 @@ class _Tables:
                 "/* Constants, packed in the order in which the kernels read them, and the shapes of each call. */",
                 f"#ifndef {guard}\n#define {guard}\n",
                 *arrays,
-                *self._params,
+                *self._params.values(),
                 "#endif\n",
             ]
         )
 
 
-def _call(program: Program, index: int, step: Step, owner: str, tables: _Tables) -> str:
+def _body(program: Program, planned: PlannedFunction, namer: Namer, tables: _Tables) -> str:
+    """The statements of one function."""
+    steps = enumerate(planned.steps)
+    calls = [_call(program, planned, i, step, namer(step.operation.name), tables) for i, step in steps]
+    tables.end_function()
+    uses_arena = any("arena + " in call for call in calls)
+    arena = "    int8_t *const arena = self->arena.bytes;\n\n" if uses_arena else "    (void)self;\n\n"
+    return arena + "\n\n".join([*calls, f"    LICHEN_MARK({len(calls)});"])
+
+
+def _call(program: Program, planned: PlannedFunction, index: int, step: Step, owner: str, tables: _Tables) -> str:
     call, operation = step.call, step.operation
     scratch = iter(step.scratch)
 
@@ -119,7 +142,7 @@ def _call(program: Program, index: int, step: Step, owner: str, tables: _Tables)
         if isinstance(argument, Scratch):
             return f"arena + {next(scratch)}"
         values = operation.operands if isinstance(argument, Operand) else operation.results
-        address = _address(program, values[argument.index])
+        address = _address(program, planned, values[argument.index])
         if argument.rows is None:
             return address
         suffix = {"int8": "s8", "float32": "f32"}[str(values[argument.index].type.dtype.numpy)]
@@ -141,11 +164,11 @@ def _comment(operation: Operation) -> str:
     return textwrap.fill(text, WIDTH, initial_indent="    ", subsequent_indent=" " * 7, break_long_words=False)
 
 
-def _address(program: Program, value: Value) -> str:
+def _address(program: Program, planned: PlannedFunction, value: Value) -> str:
     if isinstance(value, State):
         base, offset = "self->state.bytes", program.state_offsets[value]
     else:
-        base, offset = "arena", program.offsets[value]
+        base, offset = "arena", planned.offsets[value]
     c_type = C_TYPES[str(value.type.dtype.numpy)]
     return f"{base} + {offset}" if c_type == "int8_t" else f"({c_type} *)(void *)({base} + {offset})"
 
@@ -164,7 +187,8 @@ def _initial_state(program: Program, tables: _Tables) -> list[str]:
 
 def _header(program: Program, digest: str) -> str:
     name, upper = program.module.name, program.module.name.upper()
-    function = program.module.infer
+    function = program.infer.function
+    functions = "".join(_function_header(program, planned) for planned in program.others)
     state = "    union {\n        int32_t word;\n        int8_t bytes[%s_STATE_BYTES];\n    } state; /* what survives from call to call */\n"
     return f"""/* Generated by lichen {__version__}; the graph is in {name}.lichen. */
 #ifndef {upper}_H
@@ -178,7 +202,7 @@ def _header(program: Program, digest: str) -> str:
 #define {upper}_STATE_BYTES {program.state_bytes}
 #define {upper}_INPUTS {len(function.inputs)}
 #define {upper}_OUTPUTS {len(function.outputs)}
-
+{"".join(_function_constants(program, planned) for planned in program.others)}
 #ifdef __cplusplus
 extern "C" {{
 #endif
@@ -198,12 +222,12 @@ void {name}_init({name}_t *self);
 void {name}_infer({name}_t *self);
 
 /* Where to write input `index` before each inference, and where to find output `index` after it; NULL if there is no such one.
-{_tensor_lines(program)}*/
+{_tensor_lines(function)}*/
 void *{name}_input({name}_t *self, unsigned index);
 const void *{name}_output(const {name}_t *self, unsigned index);
 size_t {name}_input_bytes(unsigned index);
 size_t {name}_output_bytes(unsigned index);
-{_saving_header(name) if program.state_bytes else ""}
+{functions}{_rate_header(program)}{_saving_header(name) if program.state_bytes else ""}
 #ifdef __cplusplus
 }}
 #endif
@@ -221,14 +245,48 @@ lichen_state_status {name}_load({name}_t *self, const lichen_storage *storage);
 """
 
 
-def _tensor_lines(program: Program) -> str:
+def _function_constants(program: Program, planned: PlannedFunction) -> str:
+    prefix = f"#define {program.module.name.upper()}_{planned.function.name.upper()}"
+    return f"{prefix}_INPUTS {len(planned.function.inputs)}\n{prefix}_OUTPUTS {len(planned.function.outputs)}\n"
+
+
+def _function_header(program: Program, planned: PlannedFunction) -> str:
+    """Declarations of a function beside `infer`."""
+    model, name = program.module.name, f"{program.module.name}_{planned.function.name}"
+    return f"""
+/* The same for the function `{planned.function.name}`. It shares the arena with the others, so its inputs are to be written after they ran.
+{_tensor_lines(planned.function)}*/
+void {name}({model}_t *self);
+void *{name}_input({model}_t *self, unsigned index);
+const void *{name}_output(const {model}_t *self, unsigned index);
+size_t {name}_input_bytes(unsigned index);
+size_t {name}_output_bytes(unsigned index);
+"""
+
+
+def _rate_header(program: Program) -> str:
+    if _learning_rate(program) is None:
+        return ""
+    name = program.module.name
+    return f"""
+/* The learning rate, to be read or set at any time; it is part of the state. */
+float *{name}_learning_rate({name}_t *self);
+"""
+
+
+def _learning_rate(program: Program) -> int | None:
+    """Where the learning rate lies in the state, if the model learns."""
+    return next((offset for state, offset in program.state_offsets.items() if state.name == LEARNING_RATE), None)
+
+
+def _tensor_lines(function: Function) -> str:
     def lines(role: str, values: list[Value]) -> Iterator[str]:
         for index, value in enumerate(values):
             shape = " x ".join(map(str, value.type.shape))
             c_type = C_TYPES[str(value.type.dtype.numpy)]
             yield f"   {role} {index}: {value.name}, {c_type} [{shape}]{_meaning(value.type.quantisation)}\n"
 
-    return "".join([*lines("input", program.module.infer.inputs), *lines("output", program.module.infer.outputs)])
+    return "".join([*lines("input", function.inputs), *lines("output", function.outputs)])
 
 
 def _meaning(q: Quantisation | None) -> str:
@@ -240,15 +298,16 @@ def _meaning(q: Quantisation | None) -> str:
     return f", real = {q.scale[0]:.6g} * {stored}"
 
 
-def _source(program: Program, optimize: str, calls: list[str], initial: list[str], digest: str) -> str:
-    name, function = program.module.name, program.module.infer
+def _source(program: Program, optimize: str, bodies: Mapping[str, str], initial: list[str], digest: str) -> str:
+    name = program.module.name
+    functions = "".join(
+        f"\nvoid {name}_{p.function.name}({name}_t *self)\n{{\n{bodies[p.function.name]}\n}}\n{_accessors(program, p)}"
+        for p in program.others
+    )
     includes = "".join(f'#include "{header}"\n' for header in sorted(_headers(program)))
     system = "#include <math.h>\n" if _uses_infinity(program) else ""
     system += "#include <string.h>\n" if any("memset" in line for line in initial) else ""
     speed = "#define LICHEN_OPTIMIZE_SPEED 1\n" if optimize == "speed" else ""
-    body = "\n\n".join([*calls, f"    LICHEN_MARK({len(calls)});"])
-    uses_arena = any("arena + " in call for call in calls)
-    arena = "    int8_t *const arena = self->arena.bytes;\n\n" if uses_arena else "    (void)self;\n\n"
     return f"""/* Generated by lichen {__version__}; graph {digest}. */
 {speed}#include "{name}.h"
 {f"{chr(10)}{system}" if system else ""}
@@ -262,17 +321,24 @@ void {name}_init({name}_t *self)
 
 void {name}_infer({name}_t *self)
 {{
-{arena}{body}
+{bodies["infer"]}
+}}
+{_accessors(program, program.infer)}{functions}{_rate_source(program)}{_saving_source(name) if program.state_bytes else ""}"""
+
+
+def _accessors(program: Program, planned: PlannedFunction) -> str:
+    """Where the inputs and outputs of a function lie, and how large they are."""
+    model, function, offsets = program.module.name, planned.function, planned.offsets
+    name = model if planned is program.infer else f"{model}_{function.name}"
+    return f"""
+void *{name}_input({model}_t *self, unsigned index)
+{{
+{_switch([f"self->arena.bytes + {offsets[v]}" for v in function.inputs], "NULL", "self")}
 }}
 
-void *{name}_input({name}_t *self, unsigned index)
+const void *{name}_output(const {model}_t *self, unsigned index)
 {{
-{_switch([f"self->arena.bytes + {program.offsets[v]}" for v in function.inputs], "NULL", "self")}
-}}
-
-const void *{name}_output(const {name}_t *self, unsigned index)
-{{
-{_switch([f"self->arena.bytes + {program.offsets[v]}" for v in function.outputs], "NULL", "self")}
+{_switch([f"self->arena.bytes + {offsets[v]}" for v in function.outputs], "NULL", "self")}
 }}
 
 size_t {name}_input_bytes(unsigned index)
@@ -284,7 +350,20 @@ size_t {name}_output_bytes(unsigned index)
 {{
 {_switch([str(v.type.bytes) for v in function.outputs], "0")}
 }}
-{_saving_source(name) if program.state_bytes else ""}"""
+"""
+
+
+def _rate_source(program: Program) -> str:
+    offset = _learning_rate(program)
+    if offset is None:
+        return ""
+    name = program.module.name
+    return f"""
+float *{name}_learning_rate({name}_t *self)
+{{
+    return (float *)(void *)(self->state.bytes + {offset});
+}}
+"""
 
 
 def _saving_source(name: str) -> str:
@@ -307,7 +386,11 @@ lichen_state_status {name}_load({name}_t *self, const lichen_storage *storage)
 
 
 def _uses_infinity(program: Program) -> bool:
-    return any(math.isinf(value) for step in program.steps for value in step.call.params.values())
+    return any(math.isinf(value) for step in _steps(program) for value in step.call.params.values())
+
+
+def _steps(program: Program) -> list[Step]:
+    return [step for planned in program.functions.values() for step in planned.steps]
 
 
 def _switch(values: list[str], otherwise: str, unused: str = "") -> str:
@@ -323,7 +406,7 @@ def _switch(values: list[str], otherwise: str, unused: str = "") -> str:
 def _headers(program: Program) -> set[str]:
     """The headers that the model's source includes."""
     saving = {_SAVING} if program.state_bytes else set()
-    return {f"lichen_{step.call.kernel}.h" for step in program.steps} | {"lichen_common.h"} | saving
+    return {f"lichen_{step.call.kernel}.h" for step in _steps(program)} | {"lichen_common.h"} | saving
 
 
 def _with_included(headers: Iterable[str]) -> list[Path]:

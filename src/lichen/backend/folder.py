@@ -13,7 +13,7 @@ from typing import Any
 
 from lichen import __version__
 from lichen.backend.emit import Sources
-from lichen.backend.program import Program
+from lichen.backend.program import PlannedFunction, Program
 from lichen.errors import InputError
 from lichen.ir.module import Value
 from lichen.ir.operator import operator
@@ -89,20 +89,35 @@ def _put_in_place(fresh: Path, path: Path, written: frozenset[str]) -> None:
 
 def manifest(program: Program, sources: Sources, board: str, optimize: str) -> dict[str, Any]:
     """What `docs/design.md` says stands in `manifest.json`."""
-    function = program.module.infer
-    return {
+    infer = program.infer
+    found: dict[str, Any] = {
         "format": FORMAT,
         "lichen": __version__,
         "name": program.module.name,
         "board": board,
         "optimize": optimize,
         "digest": sources.digest,
-        "macs": sum(operator(op.kind).macs(op) for op in function.operations),
+        "macs": macs(infer),
         "arena_bytes": program.arena_bytes,
         "state_bytes": program.state_bytes,
         "weights_bytes": sources.weights_bytes,
-        "inputs": [_tensor(program, v) for v in function.inputs],
-        "outputs": [_tensor(program, v) for v in function.outputs],
+        **_function(infer),
+        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(sources.files.items())},
+    }
+    if program.others:
+        found["functions"] = {p.function.name: {"macs": macs(p), **_function(p)} for p in program.others}
+    return found
+
+
+def macs(planned: PlannedFunction) -> int:
+    """Multiply-accumulate operations of one call."""
+    return sum(operator(op.kind).macs(op) for op in planned.function.operations)
+
+
+def _function(planned: PlannedFunction) -> dict[str, Any]:
+    return {
+        "inputs": [_tensor(planned, v) for v in planned.function.inputs],
+        "outputs": [_tensor(planned, v) for v in planned.function.outputs],
         "ops": [
             {
                 "index": index,
@@ -111,18 +126,17 @@ def manifest(program: Program, sources: Sources, board: str, optimize: str) -> d
                 "kernel": step.call.kernel,
                 "macs": operator(step.operation.kind).macs(step.operation),
                 "results": [
-                    {"name": v.name, "offset": program.offsets[v], "bytes": v.type.bytes}
+                    {"name": v.name, "offset": planned.offsets[v], "bytes": v.type.bytes}
                     for v in step.operation.results
                 ],
             }
-            for index, step in enumerate(program.steps)
+            for index, step in enumerate(planned.steps)
         ],
-        "plan": program.plan.to_dict(),
-        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(sources.files.items())},
+        "plan": planned.plan.to_dict(),
     }
 
 
-def _tensor(program: Program, value: Value) -> Mapping[str, Any]:
+def _tensor(planned: PlannedFunction, value: Value) -> Mapping[str, Any]:
     q = value.type.quantisation
     return {
         "name": value.name,
@@ -130,6 +144,6 @@ def _tensor(program: Program, value: Value) -> Mapping[str, Any]:
         "dtype": str(value.type.dtype.numpy),
         "scale": q.scale[0] if q is not None else None,
         "zero_point": q.zero_point[0] if q is not None else None,
-        "offset": program.offsets[value],
+        "offset": planned.offsets[value],
         "bytes": value.type.bytes,
     }

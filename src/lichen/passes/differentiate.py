@@ -70,13 +70,14 @@ class _Walk(Backward):
         before = self._gradients.get(value)
         if before is not None:
             gradient = self.emit("add", [before, gradient], value.type, activation="none")
+        gradient.name = self._local(f"grad_{value.name}")
         self._gradients[value] = gradient
 
     def wants(self, value: Value) -> bool:
         return value in self._learned and value not in self._parameters
 
     def emit(self, kind: str, operands: Sequence[Value], result: TensorType, **attributes: Attribute) -> Value:
-        value = Value(self._local(f"{operands[0].name}_grad"), result)
+        value = Value(self._local(kind), result)
         self._function.operations.append(Operation(kind, list(operands), [value], dict(attributes)))
         return value
 
