@@ -1,5 +1,5 @@
-/* Lets the power fail at every byte of a save, and again at every byte of the next, from every state the slots can be in; in memory
-   like flash, and in memory like EEPROM, where an erase only spoils the beginning and writing goes over what is there. */
+/* Lets the power fail at every byte of a save, and again at every byte of the next, from every state the slots can be in; in
+   memory like flash, and in memory like EEPROM, where an erase only spoils the beginning and writing goes over what is there. */
 #include <stdio.h>
 #include <stdlib.h>
 

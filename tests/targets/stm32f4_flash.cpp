@@ -1,6 +1,6 @@
-// A model of the STM32F4's flash controller, after "Embedded Flash memory interface" of RM0383, under the driver that is to use it: the
-// driver is compiled as C++ so that its accesses to registers become calls. What it writes to the flash itself is found by comparing the
-// memory with what it was, at the next access to a register.
+// A model of the STM32F4's flash controller, after "Embedded Flash memory interface" of RM0383, under the driver that is to use
+// it: the driver is compiled as C++ so that its accesses to registers become calls. What it writes to the flash itself is found
+// by comparing the memory with what it was, at the next access to a register.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

@@ -49,7 +49,7 @@ class StateError(InputError):
 
 @dataclass(frozen=True)
 class StateBlob:
-    """The state of the model whose digest is `digest` (16 hex digits). `sequence` is the number of the save, 0 if there was none."""
+    """The state of a model with a digest of 16 hex digits. `sequence` is the number of the save, 0 if there was none."""
 
     digest: str
     state: bytes

@@ -134,8 +134,9 @@ class Session(Closing):
     def write_state(self, blob: bytes) -> None:
         """Sets the model's state to that of `blob`, which is sent twice: first for the device to check, then for it to take.
 
-        Raises `StateError`, and leaves the state as it is, if the blob is damaged or not this model's. Should the session break off
-        before the end, the device refuses to work with a state it has in part, until one is written or loaded or the model reset.
+        Raises `StateError`, and leaves the state as it is, if the blob is damaged or not this model's. Should the session break
+        off before the end, the device refuses to work with a state it has in part, until one is written or loaded or the model
+        reset.
         """
         StateBlob.parse(blob, self.info.name, self.info.digest)
         for operation in (Operation.CHECK_STATE, Operation.WRITE_STATE):
@@ -143,7 +144,10 @@ class Session(Closing):
                 self._request_state(operation, struct.pack("<I", offset) + blob[offset : offset + count])
 
     def save(self) -> None:
-        """Saves the state where it survives a reset. Raises `InputError` on a device that has no storage, `StateError` if it fails."""
+        """Saves the state where it survives a reset.
+
+        Raises `InputError` on a device that has no storage, `StateError` if the storage fails; the old one is then still saved.
+        """
         self._request_state(Operation.SAVE)
 
     def load(self) -> None:

@@ -1,5 +1,5 @@
-/* Storage in the EEPROM of an AVR, a slot in each half. A write is an erase and a write in one, byte by byte, 3.4 ms each, so there is
-   nothing to erase before; bytes that are already right are not worn. */
+/* Storage in the EEPROM of an AVR, a slot in each half. A write is an erase and a write in one, byte by byte, 3.4 ms each, so
+   there is nothing to erase before; bytes that are already right are not worn. */
 #include <avr/eeprom.h>
 #include <avr/io.h>
 

@@ -1,8 +1,8 @@
-/* Storage in two sectors of the flash of an STM32F4, numbers LICHEN_STORAGE_SECTOR and the one behind it, of LICHEN_STORAGE_SLOT_BYTES each
-   from LICHEN_STORAGE_ORIGIN. While the controller erases or programs, a fetch from the same flash waits, so nothing has to run from RAM;
-   erasing a sector of 128 KiB takes one to two seconds.
-   Programming by words needs a supply of 2.7 V or more, which ST's boards have. The flash interface's caches are off, as after a reset:
-   with them on, an erase would have to be followed by a reset of both (bits 11 and 12 of FLASH_ACR).
+/* Storage in two sectors of the flash of an STM32F4, numbers LICHEN_STORAGE_SECTOR and the one behind it, of
+   LICHEN_STORAGE_SLOT_BYTES each from LICHEN_STORAGE_ORIGIN. While the controller erases or programs, a fetch from the same flash
+   waits, so nothing has to run from RAM; erasing a sector of 128 KiB takes one to two seconds.
+   Programming by words needs a supply of 2.7 V or more, which ST's boards have. The flash interface's caches are off, as after a
+   reset: with them on, an erase would have to be followed by a reset of both (bits 11 and 12 of FLASH_ACR).
    Registers: ST RM0383 (STM32F411), RM0090 (STM32F405), "Embedded Flash memory interface". QEMU has no such controller. */
 #include <string.h>
 
