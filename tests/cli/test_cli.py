@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +164,23 @@ def test_what_the_machine_refuses_is_one_sentence(graph: Path, folder: Path, sam
         )
     assert done.returncode == 2
     assert done.stderr == "lichen: No space left on device\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_leaves_nothing_behind(folder: Path, tmp_path: Path, number: int) -> None:
+    """Ctrl-C, `timeout` and a closed terminal end the emulator too, and no output is half-written."""
+    np.save(tmp_path / "X.npy", np.zeros((100_000, *conv_module().infer.inputs[0].type.shape), np.int8))
+    command = ["run", folder, "--on", "qemu", "--input", tmp_path / "X.npy", "--output", tmp_path / "Y.npy"]
+    with subprocess.Popen([sys.executable, "-m", "lichen", *map(str, command)], stderr=subprocess.PIPE) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        deadline = time.monotonic() + 60
+        while not (started := children.read_text().split()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+    assert started
+    assert not any(Path(f"/proc/{child}").exists() for child in started)
+    assert [path.name for path in tmp_path.iterdir()] == ["X.npy"]
 
 
 def test_analyze_needs_no_compiler(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import permutations
@@ -145,3 +146,10 @@ def test_time_is_counted_not_measured() -> None:
     start = make_plan(STUBBORN, exact=False)
     plans = {tuple(solve(STUBBORN, start, seconds=1e-3).offsets.items()) for _ in range(3)}
     assert len(plans) == 1
+
+
+def test_an_interrupt_after_a_search_is_pythons() -> None:
+    """Ctrl-C still raises `KeyboardInterrupt` afterwards: the solver does not leave the signal to the system, which just kills."""
+    make_plan(STUBBORN)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
+from types import FrameType
 
 from lichen.errors import LichenError
 
@@ -13,20 +15,26 @@ def main() -> None:
     from lichen.cli.app import app
 
     warnings.showwarning = _show_warning
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, _end)
     try:
         app(prog_name="lichen")
     except LichenError as error:
         print(f"lichen: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except (
-        OSError
-    ) as error:  # a full disk, a folder that may not be written: the machine's state, not a fault of the program
+    except OSError as error:  # a full disk, a folder that may not be written
         what = error.strerror or str(error)
         print(f"lichen: {error.filename}: {what}" if error.filename else f"lichen: {what}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("lichen: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """Ends as an exception does: emulators are stopped and half-written folders removed."""
+    sys.exit(128 + number)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

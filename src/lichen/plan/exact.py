@@ -60,6 +60,7 @@ def _search(problem: Problem, plan: Plan, timeline: _Timeline, seconds: float) -
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 0
     solver.parameters.max_deterministic_time = seconds
+    solver.parameters.catch_sigint_signal = False  # it would leave an interrupt at the keyboard without Python's handler
     if solver.solve(model.cp) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return plan
     found = model.read(solver)
