@@ -73,6 +73,11 @@ class Builder:
         """A value that `suits`; where there is none, the first input must do."""
         return self.draw(st.sampled_from([v for v in self.values if suits(v)] or self.inputs[:1]))
 
+    def source(self) -> Value:
+        """A value, or now and then a constant of its type: what is computed from constants alone may be folded."""
+        x = self.pick()
+        return self.fixed(x.type) if self.draw(st.integers(0, 4)) == 4 else x
+
     def image(self) -> Value:
         """A value of the shape (1, height, width, channels), made of another one if need be."""
         x = self.pick()
@@ -139,13 +144,13 @@ class Builder:
         self.add("reshape", [x], [x.type.with_shape(*shape)])
 
     def transpose(self) -> None:
-        x = self.pick()
+        x = self.source()
         permutation = tuple(self.draw(st.permutations(range(x.type.rank))))
         shape = [x.type.shape[axis] for axis in permutation]
         self.add("transpose", [x], [x.type.with_shape(*shape)], permutation=permutation)
 
     def slice(self) -> None:
-        x = self.pick()
+        x = self.source()
         begin = tuple(self.draw(st.integers(0, n - 1)) for n in x.type.shape)
         strides = tuple(self.draw(st.sampled_from([1, 1, 2, -1])) for _ in begin)
         end = tuple(n if s > 0 else -1 for n, s in zip(x.type.shape, strides, strict=True))
@@ -161,7 +166,7 @@ class Builder:
         self.add("concat", operands, [x.type.with_shape(*shape)], axis=axis)
 
     def split(self) -> None:
-        x = self.pick(lambda v: v.type.elements > 1)
+        x = self.source()
         wide = [axis for axis, n in enumerate(x.type.shape) if n > 1]
         if wide:
             axis = self.draw(st.sampled_from(wide))

@@ -93,6 +93,19 @@ def test_a_large_constant_is_not_copied_but_its_view_is_a_constant() -> None:
     )
 
 
+def test_what_must_be_read_from_ram_is_computed_there() -> None:
+    """An output computed from constants alone by an operator that takes none: what leads there stays, through a view too."""
+    text = module(
+        "%x : f32[1]",
+        "%t = transpose(@k) {permutation = (0, 1)} : f32[1, 1]",
+        "%r = reshape(%t) : f32[1]",
+        '%y = dense(%r, @k) {activation = "none"} : f32[1]',
+        "return %y",
+        constants='  const @k : f32[1, 1] = "AACAPw=="',
+    )
+    assert rewrite(text, *DEFAULT_PASSES) == body(text)
+
+
 def test_a_result_that_is_not_finite_is_not_folded() -> None:
     """Constants are finite numbers, so a product that overflows is left to the chip."""
     text = module(

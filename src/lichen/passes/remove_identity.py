@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from lichen.ir.module import Function, Module, Operation
+from lichen.ir.module import Constant, Function, Module, Operation
 
 
 def remove_identity(module: Module) -> bool:
     """Operations whose result is their operand under the same type vanish; chains of reshapes become one.
 
-    An operation between an input and an output stays: the two must remain different tensors.
+    An operation between an input and an output stays: the two must remain different tensors. What is done to constants is left to
+    `fold_constants`: a copy in RAM may be needed.
     """
     changed = False
     for function in module.functions.values():
         for op in list(function.operations):
+            if any(isinstance(v, Constant) for v in op.operands[:1]):
+                continue
             if op.kind == "transpose" and _moves_nothing(op):
                 op.kind, op.attributes = "reshape", {}
                 changed = True

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lichen.errors import UnsupportedError
 from lichen.ir.accesses import Accesses
 from lichen.ir.kernel import Core, KernelCall, Scratch
-from lichen.ir.module import Function, Operation, State, Value
+from lichen.ir.module import Constant, Function, Operation, State, Value
 from lichen.ir.operator import operator
 from lichen.plan.problem import Buffer, Problem, Step
 
@@ -98,6 +98,11 @@ def _state_order(operations: Mapping[str, Operation]) -> dict[str, tuple[str, ..
 
 
 def _step(name: str, op: Operation, call: KernelCall, buffer: Mapping[Value, str], after: tuple[str, ...]) -> Step:
+    for value in op.operands:
+        if value not in buffer and not isinstance(value, Constant | State):
+            raise UnsupportedError(
+                f"{op.kind} '{op.name}': '{value.name}' is a view of a constant, which has no place in RAM; compute it from an input"
+            )
     accesses = operator(op.kind).accesses(op)
     held = [i for i, value in enumerate(op.operands) if value in buffer]
     parts = _scratch(call)
