@@ -360,3 +360,12 @@ def test_a_device_that_lies_about_its_state(count: int) -> None:
     """A state that fails its CRC, or would take for ever to read, is the device's error."""
     with Session(Claimant(struct.pack("<4sIQII", b"LSTA", 1, 7, count, 0))) as session, pytest.raises(DeviceError):
         session.read_state()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=40), st.integers(0, 300))
+def test_any_answer_about_state_is_an_error(noise: bytes, count: int) -> None:
+    """Whatever a device says that its state is, the host finds out."""
+    header = noise[:16] + struct.pack("<I", count) + noise[16:]
+    with Session(Claimant(header)) as session, pytest.raises(DeviceError):
+        session.read_state()

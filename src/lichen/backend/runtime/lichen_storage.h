@@ -2,7 +2,12 @@
 
    Whoever has such memory fills in a lichen_storage and hands it to the model's _save and _load. Of the memory no more is
    asked than flash gives: a slot is erased as a whole, afterwards every byte is written at most once, in ascending order,
-   and erasing or writing one slot never alters the other. */
+   and erasing or writing one slot never alters the other.
+
+       name_init(&model);
+       name_load(&model, &storage);  at start-up; when nothing is saved the initial state stays
+       ...
+       name_save(&model, &storage);  whenever what has been learned is worth keeping */
 #ifndef LICHEN_STORAGE_H
 #define LICHEN_STORAGE_H
 
