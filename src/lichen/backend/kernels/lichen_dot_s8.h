@@ -25,13 +25,14 @@
 LICHEN_INLINE const int8_t *lichen_dot_avr(int32_t *sum, const int8_t *x, const int8_t *w, int n)
 {
     int8_t input, weight;
-    unsigned fours = (unsigned)n / 4u, rest = (unsigned)n % 4u;
+    unsigned fours = (unsigned)n / 4u;
+    uint8_t rest = (uint8_t)((uint8_t)n % 4u);
     __asm__("rjmp 2f\n"
         "1:\n\t" LICHEN_DOT_MAC LICHEN_DOT_MAC LICHEN_DOT_MAC LICHEN_DOT_MAC
         "2:\n\tsbiw %[fours], 1\n\tbrcc 1b\n\t"
         "rjmp 4f\n"
         "3:\n\t" LICHEN_DOT_MAC
-        "4:\n\tsubi %A[rest], 1\n\tbrcc 3b\n\t"
+        "4:\n\tsubi %[rest], 1\n\tbrcc 3b\n\t"
         "clr __zero_reg__"
         : [sum] "+r"(*sum), "+x"(x), "+z"(w), [fours] "+w"(fours), [rest] "+d"(rest), [x] "=&d"(input), [w] "=&d"(weight)
         :

@@ -78,23 +78,6 @@ LICHEN_INLINE int32_t lichen_high_mul(int32_t a, int32_t b)
 #endif
 }
 
-/* x >> n for 0 <= n <= 31. avr-gcc would shift bit by bit all the way. */
-LICHEN_INLINE int32_t lichen_shift_right(int32_t x, int n)
-{
-#if defined(__AVR__)
-    uint8_t left = (uint8_t)n;
-    for (; left >= 8; left = (uint8_t)(left - 8)) {
-        x >>= 8;
-    }
-    for (; left > 0; left--) {
-        x >>= 1;
-    }
-    return x;
-#else
-    return x >> n;
-#endif
-}
-
 /* round(x / 2^exponent), halves away from zero; 0 <= exponent <= 31. */
 LICHEN_INLINE int32_t lichen_divide_by_pot(int32_t x, int exponent)
 {
@@ -104,15 +87,40 @@ LICHEN_INLINE int32_t lichen_divide_by_pot(int32_t x, int exponent)
     return (x >> exponent) + (remainder > threshold ? 1 : 0);
 }
 
-/* MultiplyByQuantizedMultiplier: x * mantissa * 2^(shift - 31). */
+/* The same for 1 <= exponent and x above INT32_MIN. */
+LICHEN_INLINE int32_t lichen_round_pot(int32_t x, int exponent)
+{
+#if defined(__AVR__)
+    /* avr-gcc would shift bit by bit all the way. The bit that leaves last is in carry, and rounds. */
+    uint8_t left = (uint8_t)exponent, dropped;
+    __asm__("mov %[dropped], %D[x]\n\tlsl %[dropped]\n\t" /* less one if negative */
+        "sbc %A[x], __zero_reg__\n\tsbc %B[x], __zero_reg__\n\tsbc %C[x], __zero_reg__\n\tsbc %D[x], __zero_reg__\n\t"
+        "rjmp 2f\n"
+        "1:\n\t" /* by a byte */
+        "mov %[dropped], %A[x]\n\tmov %A[x], %B[x]\n\tmov %B[x], %C[x]\n\tmov %C[x], %D[x]\n\t"
+        "lsl %D[x]\n\tsbc %D[x], %D[x]\n"
+        "2:\n\tsubi %[left], 8\n\tbrcc 1b\n\t"
+        "subi %[left], -8\n\t"
+        "lsl %[dropped]\n\t"
+        "rjmp 4f\n"
+        "3:\n\t" /* by a bit */
+        "asr %D[x]\n\tror %C[x]\n\tror %B[x]\n\tror %A[x]\n"
+        "4:\n\tdec %[left]\n\tbrpl 3b\n\t"
+        "adc %A[x], __zero_reg__\n\tadc %B[x], __zero_reg__\n\tadc %C[x], __zero_reg__\n\tadc %D[x], __zero_reg__"
+        : [x] "+r"(x), [left] "+d"(left), [dropped] "=&r"(dropped));
+    return x;
+#else
+    return (((x + (x >> 31)) >> (exponent - 1)) + 1) >> 1;
+#endif
+}
+
+/* MultiplyByQuantizedMultiplier: x * mantissa * 2^(shift - 31). A product with a mantissa is above INT32_MIN. */
 LICHEN_INLINE int32_t lichen_requantise(int32_t x, int32_t mantissa, int shift)
 {
     if (shift >= 0) {
         return lichen_high_mul((int32_t)((uint32_t)x << shift), mantissa);
     }
-    /* lichen_divide_by_pot(y, -shift) for y above INT32_MIN, which a product with a mantissa always is. */
-    const int32_t y = lichen_high_mul(x, mantissa);
-    return (lichen_shift_right(y + (y >> 31), -1 - shift) + 1) >> 1;
+    return lichen_round_pot(lichen_high_mul(x, mantissa), -shift);
 }
 
 /* From an accumulator to the int8 that leaves the operator. */

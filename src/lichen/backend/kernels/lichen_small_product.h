@@ -18,7 +18,11 @@ LICHEN_INLINE int32_t lichen_high_mul_twice(int32_t twice_a, int32_t b)
 /* lichen_divide_by_pot(x, exponent) for exponent >= 1 and |x| + 2^(exponent - 1) < 2^31. */
 LICHEN_INLINE int32_t lichen_round_shift(int32_t x, int exponent)
 {
+#if defined(__AVR__)
+    return lichen_round_pot(x, exponent);
+#else
     return (x + (x >> 31) + ((int32_t)1 << (exponent - 1))) >> exponent;
+#endif
 }
 
 /* lichen_clamp_s8, without a branch where the limits are known to be those of int8. */
