@@ -60,7 +60,8 @@ def _search(problem: Problem, plan: Plan, timeline: _Timeline, seconds: float) -
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 0
     solver.parameters.max_deterministic_time = seconds
-    solver.parameters.catch_sigint_signal = False  # it would leave an interrupt at the keyboard without Python's handler
+    # It would leave an interrupt at the keyboard without Python's handler.
+    solver.parameters.catch_sigint_signal = False
     if solver.solve(model.cp) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return plan
     found = model.read(solver)
