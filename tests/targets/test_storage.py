@@ -14,11 +14,17 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from graphs import conv_module, streaming_module
-from lichen.backend.state import OVERHEAD, StateError, StateStatus
+from learning_nets import mlp
+from lichen.backend.program import plan_module
+from lichen.backend.state import OVERHEAD, StateBlob, StateError, StateStatus
 from lichen.device import Session
 from lichen.device.connect import connect
 from lichen.errors import DoesNotFitError, InputError
+from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Array
+from lichen.learning.choice import All
+from lichen.learning.trainable import make_trainable
+from lichen.passes.gradient_descent import GradientDescent
 from lichen.targets.board import load_board
 from lichen.targets.build import build_firmware
 from lichen.targets.folder import ModelFolder
@@ -62,6 +68,32 @@ def test_state_survives_on_every_emulator(compile_model: Compile, needs: Callabl
     model = compile_model(name, streaming_module(STATE))
     with connect(model, build_firmware(model, load_board(name))) as session:
         exercise(session, NativeModel(model))
+
+
+def test_what_was_learned_on_the_host_survives_on_a_device(compile_model: Compile, needs: Callable[..., None]) -> None:
+    """Parameters learned by the interpreter, written to a device and saved there, are the device's after it has forgotten them."""
+    needs("arm-none-eabi-gcc", "qemu-system-arm")
+    how = GradientDescent(0.05, batch=2, momentum=0.9)
+    module = make_trainable(mlp([4, 6, 2]), All(), "mean_squared_error", how)
+    model = compile_model("nano33ble", module)
+    teacher, pupil = Interpreter(module, "learn"), Interpreter(module)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        teacher.run([rng.normal(size=v.type.shape).astype(np.float32) for v in module.functions["learn"].inputs])
+    pupil.state = teacher.state
+    state = bytearray(model.state_bytes)
+    for tensor, offset in plan_module(module, load_board("nano33ble").core).state_offsets.items():
+        state[offset : offset + tensor.type.bytes] = teacher.state[tensor].tobytes()
+    x = rng.normal(size=(1, 4)).astype(np.float32)
+    with connect(model, build_firmware(model, load_board("nano33ble"))) as session:
+        untaught = session.infer([x])[0]
+        session.write_state(StateBlob(model.manifest["digest"], bytes(state)).pack())
+        session.save()
+        session.reset()
+        np.testing.assert_array_equal(session.infer([x])[0], untaught)
+        session.load()
+        np.testing.assert_allclose(session.infer([x])[0], pupil.run([x])[0], rtol=1e-5, atol=1e-6)
+        assert np.abs(session.infer([x])[0] - untaught).max() > 0.01
 
 
 def test_saved_state_survives_a_reset_of_the_machine(
