@@ -85,11 +85,11 @@ def page_hinkley(*shape: int, **settings: Attribute) -> Module:
 
 
 def learning_gate(detectors: int, min_instances: int = 5, good_enough: float = 0.1, forgetting: float = 0.0) -> Module:
-    """A gate that learns; it returns whether to, then count, mean and whether it sleeps."""
+    """A gate that learns; it returns whether to, the loss to learn from, then count, mean and whether it sleeps."""
     return with_state(
         "learning_gate",
         [f32(1), i32(detectors), counts(1), zeros(2), counts(1)],
-        [i32(1)],
+        [i32(1), f32(1)],
         {"min_instances": min_instances, "good_enough": good_enough, "forgetting": forgetting},
     )
 

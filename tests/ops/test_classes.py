@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from lichen.errors import VerifyError
 from lichen.ir.interpret import Interpreter
 from lichen.ir.parse import parse_module
+from lichen.learning.choice import Last
+from lichen.learning.trainable import make_trainable
 from lichen.ops.class_map import NO_LABEL, NO_SCORE, NONE
+from lichen.passes.gradient_descent import GradientDescent
 from native_check import run_natively
 from online_strategies import assign_class, best_class, class_map, counts, i32, label_of, mask_classes, with_state
 from online_streams import assert_native_streams, run_stream, samples
@@ -74,6 +77,29 @@ module growing {
   }
 }
 """
+
+
+MASKED = """
+module masked {
+  const @w : f32[3, 2] = "AACAPwAAAAAAAAAAAACAPwAAgD8AAIA/"
+  state $labels : i32[3] = "BQAAAAMAAAD/////"
+  func infer(%x : f32[1, 2]) {
+    %y = dense(%x, @w) {activation = "none"} : f32[1, 3]
+    %z = mask_classes(%y, $labels) {fill = 2.0} : f32[1, 3]
+    return %z
+  }
+}
+"""
+
+
+def test_free_neurons_have_no_gradient() -> None:
+    """Learning through a mask moves the weights of the classes that exist and leaves the others, whatever their error."""
+    module = make_trainable(parse_module(MASKED), Last(1), "mean_squared_error", GradientDescent(0.5))
+    learner = Interpreter(module, "learn")
+    learner.run([np.array([[2, 1]], np.float32), np.array([[1, 1, 7]], np.float32)])
+    (weights,) = (array for state, array in learner.state.items() if state.name == "w")
+    step = 0.5 * 2 / 3  # rate, and the derivative of the mean of squares
+    np.testing.assert_allclose(weights, [[1 - step * 2, -step], [0, 1], [1, 1]], rtol=1e-6)
 
 
 def test_a_classifier_grows() -> None:

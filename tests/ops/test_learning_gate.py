@@ -21,9 +21,10 @@ def gate(losses: list[float], drift_at: dict[int, int] | None = None, **settings
 
 def test_learning_stops_when_it_is_good_enough() -> None:
     """As soon as the mean loss of at least `min_instances` samples has come down to the limit, and for good."""
-    enabled, count, mean, asleep = gate([0.5, 0.1, 0.1, 0.1, 0.1, 9, 9], min_instances=3, good_enough=0.25)
+    enabled, lesson, count, mean, asleep = gate([0.5, 0.1, 0.1, 0.1, 0.1, 9, 9], min_instances=3, good_enough=0.25)
     assert enabled[:, 0].tolist() == [1, 1, 0, 0, 0, 0, 0]
     assert asleep[:, 0].tolist() == [0, 0, 1, 1, 1, 1, 1]
+    np.testing.assert_array_equal(lesson[:, 0], np.array([0.5, 0.1, *[np.nan] * 5], np.float32))
     assert count[-1] == 7 and mean[-1, 0] == pytest.approx(18.9 / 7)
 
 
@@ -35,7 +36,7 @@ def test_too_few_samples_are_not_good_enough() -> None:
 @pytest.mark.parametrize("detector", [0, 1])
 def test_drift_wakes(detector: int) -> None:
     """Any detector's flag starts learning at once, and the mean loss begins anew."""
-    enabled, count, mean, _ = gate([0.0] * 3 + [8.0] + [0.0] * 4, {3: detector}, min_instances=3)
+    enabled, _, count, mean, _ = gate([0.0] * 3 + [8.0] + [0.0] * 4, {3: detector}, min_instances=3)
     assert enabled[:, 0].tolist() == [1, 1, 0, 1, 1, 1, 0, 0]
     assert count[:, 0].tolist() == [1, 2, 3, 0, 1, 2, 3, 4] and mean[3:, 0].tolist() == [0.0] * 5
 
@@ -56,7 +57,7 @@ def test_forgetting_looks_at_the_newest_losses() -> None:
 
 def test_a_loss_that_is_no_number_is_not_counted() -> None:
     """Neither NaN nor infinity puts learning to sleep or disturbs the mean."""
-    enabled, count, mean, _ = gate([1.0, float("nan"), float("inf"), 1e16, 3.0])
+    enabled, _, count, mean, _ = gate([1.0, float("nan"), float("inf"), 1e16, 3.0])
     assert enabled.all() and count[:, 0].tolist() == [1, 1, 1, 1, 2]
     np.testing.assert_array_equal(mean[:, 0], [1, 1, 1, 1, 2])
 

@@ -1,1 +1,1 @@
-"""Learning on the device: what is trainable, and how it follows its gradients."""
+"""Learning on the device: what is trainable, how it follows its gradients, and what is kept count of meanwhile."""

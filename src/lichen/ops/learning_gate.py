@@ -18,8 +18,9 @@ from lichen.ops.unquantised import check_one, check_plain
 
 @register
 class LearningGate(Operator):
-    """loss (one float32), drift (…) int32, $count (1) int32, $mean (2) float32, $asleep (1) int32 -> (1) int32: 1 to learn, 0 not to.
+    """loss (one float32), drift (…) int32, $count (1) int32, $mean (2) float32, $asleep (1) int32 -> enabled (1) int32, lesson (1).
 
+    `enabled` is 1 to learn, 0 not to; `lesson` is the loss where it is 1, else not a number, from which gradient descent learns nothing.
     Learning stops once the running mean of the loss, over at least `min_instances` samples, is `good_enough` or less. Asleep, it starts
     again at the first sample with a flag of drift, and the mean begins anew. `mean` is the running mean and what rounding kept out of
     it, `forgetting` as in `standardise`: without it the mean is that of all samples since the start. A loss that is not a number, or
@@ -28,6 +29,7 @@ class LearningGate(Operator):
 
     kind = "learning_gate"
     operands = (5, 5)
+    results = 2
     updates = frozenset({2, 3, 4})
     attributes = {"min_instances": int, "good_enough": float, "forgetting": float}
 
@@ -38,7 +40,8 @@ class LearningGate(Operator):
         check_plain(count, "count", DType.INT32, (1,))
         check_plain(mean, "mean", DType.FLOAT32, (2,))
         check_plain(asleep, "state of sleep", DType.INT32, (1,))
-        check_plain(operation.results[0], "result", DType.INT32, (1,))
+        check_plain(operation.results[0], "first result", DType.INT32, (1,))
+        check_plain(operation.results[1], "second result", DType.FLOAT32, (1,))
         check_min_instances(operation)
         require(
             math.isfinite(_good_enough(operation)),
@@ -59,7 +62,9 @@ class LearningGate(Operator):
             asleep = np.ones_like(asleep)
         if asleep[0] and drift.any():
             count, mean, asleep = np.zeros_like(count), np.zeros_like(mean), np.zeros_like(asleep)
-        return (asleep == 0).astype(np.int32), count, mean, asleep
+        enabled = asleep == 0
+        lesson = np.where(enabled, loss.ravel(), np.float32(np.nan))
+        return enabled.astype(np.int32), lesson, count, mean, asleep
 
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         params = int32_params(
@@ -70,7 +75,8 @@ class LearningGate(Operator):
         params["good_enough"] = float(_good_enough(operation))
         params["forgetting"] = float(np.float32(operation.float_attribute("forgetting")))
         signals = (in_arena(operation, 0), in_arena(operation, 1))
-        return KernelCall("learning_gate_f32", params, (*signals, Operand(2), Operand(3), Operand(4), Result(0)))
+        state = [Operand(index) for index in sorted(self.updates)]
+        return KernelCall("learning_gate_f32", params, (*signals, *state, Result(0), Result(1)))
 
 
 def _good_enough(operation: Operation) -> np.float32:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from lichen.ir.accesses import Accesses, elementwise
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Result
-from lichen.ir.module import Array, Operation
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ir.types import DType
 from lichen.ops.class_map import capacity_params, check_class_map
@@ -50,6 +52,14 @@ class MaskClasses(Operator):
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         params = capacity_params(operation, 1) | {"fill": float(_fill(operation))}
         return KernelCall("mask_classes_f32", params, (in_arena(operation, 0), in_arena(operation, 1), Result(0)))
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        """Only what passed has a gradient."""
+        (gradient,) = gradients
+        assert gradient is not None
+        return {0: backward.emit(self.kind, [gradient, operation.operands[1]], operation.operands[0].type, fill=0.0)}
 
 
 def _fill(operation: Operation) -> np.float32:

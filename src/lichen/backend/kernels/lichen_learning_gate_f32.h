@@ -1,7 +1,10 @@
 /* Whether to learn: until the running mean of the loss is good enough, and again from the first drift. `mean` is that mean and what
-   rounding kept out of it. */
+   rounding kept out of it. The lesson is the
+   loss to learn from: not a number where nothing is to be learned. */
 #ifndef LICHEN_LEARNING_GATE_F32_H
 #define LICHEN_LEARNING_GATE_F32_H
+
+#include <math.h>
 
 #include "lichen_running.h"
 
@@ -11,7 +14,7 @@ typedef struct {
 } lichen_learning_gate_f32_params;
 
 LICHEN_KERNEL void lichen_learning_gate_f32(const lichen_learning_gate_f32_params *p, const float *loss, const int32_t *drift,
-    int32_t *count, float *mean, int32_t *asleep, int32_t *enabled)
+    int32_t *count, float *mean, int32_t *asleep, int32_t *enabled, float *lesson)
 {
     const int detectors = (int)p->detectors;
     if (lichen_are_samples(loss, 1)) {
@@ -29,6 +32,7 @@ LICHEN_KERNEL void lichen_learning_gate_f32(const lichen_learning_gate_f32_param
         }
     }
     *enabled = *asleep == 0;
+    *lesson = *asleep == 0 ? loss[0] : (float)NAN;
 }
 
 #endif
