@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-messages = Console(stderr=True, highlight=False)
-"""For progress and remarks; standard output belongs to the answer."""
+messages = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+"""For progress and remarks; standard output belongs to the answer. Brackets are brackets, and a line stays a line."""
 
 
 def print_json(answer: Mapping[str, Any]) -> None:
@@ -30,9 +30,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*map(text, row))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 140)
     if title:
-        console.print(title, style="bold")  # over the table, not inside: there it would break where the table ends
+        console.print(
+            title, style="bold", soft_wrap=True
+        )  # over the table, not inside: there it would break where the table ends
     console.print(table)
 
 
