@@ -13,6 +13,8 @@ from lichen.compiler import compile_model
 from lichen.device.executor import open_executor
 from lichen.ir.interpret import Interpreter
 from lichen.ir.parse import parse_module
+from lichen.targets.board import load_board
+from lichen.targets.build import build_firmware
 from lichen.targets.folder import open_folder
 from native_check import random_input
 
@@ -56,7 +58,7 @@ module flash {
 @pytest.mark.skipif(shutil.which("avr-gcc") is None, reason="avr-gcc is not installed: apt install gcc-avr avr-libc")
 @pytest.mark.parametrize("text", [INT8, FLOAT])
 def test_constants_are_read_from_flash(text: str, tmp_path: Path) -> None:
-    """Every kernel that takes a constant operand, over three inferences with state."""
+    """Every kernel that takes a constant operand, over three inferences with state; no kernel's params are left in RAM."""
     module = parse_module(text)
     rng = np.random.default_rng(0)
     inputs = np.stack([random_input(module.infer.inputs[0].type, rng) for _ in range(3)])
@@ -67,3 +69,5 @@ def test_constants_are_read_from_flash(text: str, tmp_path: Path) -> None:
         outputs = executor.run([inputs])
     for index, got in enumerate(outputs):
         np.testing.assert_array_equal(got, np.stack([results[index] for results in expected]))
+    symbols = build_firmware(open_folder(folder), load_board("uno")).size.symbols
+    assert [symbol.name for symbol in symbols if symbol.in_ram and "_p_" in symbol.name] == []
