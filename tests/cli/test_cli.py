@@ -176,6 +176,7 @@ def test_an_interrupted_run_leaves_nothing_behind(folder: Path, tmp_path: Path, 
         deadline = time.monotonic() + 60
         while not (started := children.read_text().split()) and time.monotonic() < deadline:
             time.sleep(0.02)
+        time.sleep(1)  # past the start of the emulator, into the inferences
         process.send_signal(number)
         assert process.wait(30) == 128 + number
     assert started
