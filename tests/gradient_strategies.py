@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from hypothesis import strategies as st
 
+import strategies as windows
 from lichen.ir.module import Attribute, Constant, Function, Module, Operation, State, Value
 from lichen.ir.types import DType, TensorType
 from lichen.ir.verify import verify
@@ -154,6 +155,58 @@ def sgd_modules(draw: st.DrawFn, kind: str) -> Module:
     return module
 
 
+@st.composite
+def layer_updates(draw: st.DrawFn, kind: str) -> Module:
+    """An update of a convolution's weights."""
+    weights, x, y, attributes = draw(layers(kind.startswith("depthwise")))
+    return in_state(kind, weights, [y, x], attributes)
+
+
+@st.composite
+def layer_grad_inputs(draw: st.DrawFn, kind: str) -> Module:
+    """The gradient of a convolution's input."""
+    weights, x, y, attributes = draw(layers(kind.startswith("depthwise")))
+    return with_weights(kind, y, weights, x, draw(st.booleans()), attributes)
+
+
+@st.composite
+def layers(draw: st.DrawFn, depthwise: bool) -> tuple[TensorType, TensorType, TensorType, dict[str, Attribute]]:
+    """Types of weights, input and result of a convolution, and its attributes."""
+    geometry = draw(windows.geometries())
+    channels = draw(st.integers(1, 6))
+    outputs = channels * draw(st.integers(1, 3)) if depthwise else draw(st.integers(1, 6))
+    shape = (1, *geometry["kernel"], outputs) if depthwise else (outputs, *geometry["kernel"], channels)
+    x, y = f32(1, *geometry["input"], channels), f32(1, *geometry["output"], outputs)
+    return f32(*shape), x, y, geometry["attributes"]
+
+
+@st.composite
+def pool_gradients(draw: st.DrawFn, kind: str) -> Module:
+    """The gradient of a pooling."""
+    geometry = draw(windows.geometries(dilated=False))
+    channels = draw(st.integers(1, 6))
+    x, y = f32(1, *geometry["input"], channels), f32(1, *geometry["output"], channels)
+    attributes = geometry["attributes"] | {"kernel": geometry["kernel"]}
+    del attributes["dilation"]
+    return one_op(kind, [y] if kind == "avg_pool2d_grad" else [x, y], [x], attributes)
+
+
+@st.composite
+def broadcasts(draw: st.DrawFn, kind: str) -> Module:
+    """A sum over what was broadcast, or a broadcast."""
+    wide = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=4)))
+    narrow = tuple(draw(st.sampled_from([1, n])) for n in wide)[draw(st.integers(0, len(wide))) :]
+    source, result = (wide, narrow) if kind == "sum_to" else (narrow, wide)
+    return one_op(kind, [f32(*source)], [f32(*result)], {"factor": draw(st.floats(-3, 3, width=32))})
+
+
+@st.composite
+def softmax_gradients(draw: st.DrawFn) -> Module:
+    """The gradient of a softmax by rows."""
+    type_ = f32(draw(sizes), draw(sizes))
+    return one_op("softmax_grad", [type_, type_], [type_], {"beta": draw(st.sampled_from([0.5, 1.0]))})
+
+
 EVERY: dict[str, st.SearchStrategy[Module]] = {
     "update": updates(),
     "dense_update": dense_updates(),
@@ -162,6 +215,11 @@ EVERY: dict[str, st.SearchStrategy[Module]] = {
         kind: element_gradients(kind)
         for kind in ("limit_grad", "logistic_grad", "tanh_grad", "leaky_relu_grad", "hard_swish_grad")
     },
+    **{kind: layer_updates(kind) for kind in ("conv2d_update", "depthwise_conv2d_update")},
+    **{kind: layer_grad_inputs(kind) for kind in ("conv2d_grad_input", "depthwise_conv2d_grad_input")},
+    **{kind: pool_gradients(kind) for kind in ("avg_pool2d_grad", "max_pool2d_grad")},
+    **{kind: broadcasts(kind) for kind in ("sum_to", "spread")},
+    "softmax_grad": softmax_gradients(),
     "difference": differences(),
     **{kind: losses(kind) for kind in ("mean_squared_error", "mean_absolute_error", "sigmoid_cross_entropy")},
     **{kind: softmax_losses(kind) for kind in ("softmax_cross_entropy", "softmax_cross_entropy_grad")},

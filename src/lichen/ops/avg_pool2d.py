@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
-from lichen.ir.module import Array, Operation
+from lichen.ir.gradient import Backward
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register
+from lichen.ops.activation import through_activation
 from lichen.ops.fixed_point import activation_range, clamp_float, to_int8
 from lichen.ops.pool import Pool, window_of
 
@@ -30,3 +34,12 @@ class AveragePool2D(Pool):
             return (clamp_float(sums / count, activation).reshape(result.shape),)
         means = np.sign(sums) * ((np.abs(sums) + count // 2) // count)
         return (to_int8(means, *activation_range(activation, result)).reshape(result.shape),)
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        (gradient,) = gradients
+        assert gradient is not None
+        gradient = through_activation(operation, gradient, backward)
+        window = {key: operation.attributes[key] for key in ("kernel", "stride", "padding")}
+        return {0: backward.emit("avg_pool2d_grad", [gradient], operation.operands[0].type, **window)}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from lichen.ir.accesses import Accesses
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Result
-from lichen.ir.module import Array, Constant, Operation
+from lichen.ir.module import Array, Constant, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.params import bytes_anywhere, in_flash, int16_params, int32_params
 from lichen.ops.shapes import axis_of, blocks, check_copied_type
@@ -56,3 +59,20 @@ class Concat(Operator):
         sources = [bytes_anywhere(operation, i, f"part{i}") for i in range(count)]
         sources += sources[:1] * (MOST - count)
         return KernelCall("concat", rows | int32_params(operation, **bytes_), (*sources, Result(0)))
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        (gradient,), axis = gradients, operation.int_attribute("axis")
+        assert gradient is not None
+        found: dict[int, Value] = {}
+        start = 0
+        for index, part in enumerate(operation.operands):
+            shape = part.type.shape
+            if backward.wants(part):
+                begin = tuple(start if i == axis else 0 for i in range(len(shape)))
+                end = tuple(b + n for b, n in zip(begin, shape, strict=True))
+                where = {"begin": begin, "end": end, "strides": (1,) * len(shape)}
+                found[index] = backward.emit("strided_slice", [gradient], part.type, **where)
+            start += shape[axis]
+        return found

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
-from lichen.ir.module import Array, Operation
+from lichen.ir.gradient import Backward
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register
+from lichen.ops.activation import through_activation
 from lichen.ops.fixed_point import INT8_MIN, activation_range, clamp_float, to_int8
 from lichen.ops.pool import Pool, window_of
 
@@ -24,3 +27,14 @@ class MaxPool2D(Pool):
         if result.dtype.is_float:
             return (clamp_float(largest, activation).reshape(result.shape),)
         return (to_int8(largest, *activation_range(activation, result)).reshape(result.shape),)
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        (gradient,) = gradients
+        assert gradient is not None
+        gradient = through_activation(operation, gradient, backward)
+        window = {key: operation.attributes[key] for key in ("kernel", "stride", "padding")}
+        return {
+            0: backward.emit("max_pool2d_grad", [operation.operands[0], gradient], operation.operands[0].type, **window)
+        }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from lichen.errors import UnsupportedError
 from lichen.ir.accesses import Accesses
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Operand, Result
-from lichen.ir.module import Array, Constant, Operation
+from lichen.ir.module import Array, Constant, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ir.types import DType
 from lichen.ops.attributes import integers
@@ -82,6 +84,17 @@ class Mean(Operator):
         offset = -source.zero_point * _count(operation)
         params |= int32_params(operation, multiplier=multiplier.mantissa, offset=offset)
         return KernelCall("mean_s8", params, (Operand(0), Result(0)))
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        (gradient,), (x,) = gradients, operation.operands
+        assert gradient is not None
+        axes, factor = operation.ints_attribute("axes"), 1.0 / _count(operation)
+        kept = [1 if i in axes else n for i, n in enumerate(x.type.shape)]
+        if gradient.type.shape != tuple(kept):
+            gradient = backward.emit("reshape", [gradient], x.type.with_shape(*kept))
+        return {0: backward.emit("spread", [gradient], x.type, factor=factor)}
 
 
 def _count(operation: Operation) -> int:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall
-from lichen.ir.module import Array, Operation
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register, require
+from lichen.ops.activation import through_activation
 from lichen.ops.binary import Binary, evaluate_float, float_limits, widened
+from lichen.ops.broadcast_gradient import summed
 from lichen.ops.fixed_point import Multiplier, activation_range, multiply, quantize_multiplier, to_int8
 
 _MOST_SHIFT = 13  # twice a product of two 9-bit numbers, shifted so far, still fits 32 bits
@@ -51,6 +56,19 @@ class Mul(Binary):
             "mantissa": multiplier.mantissa,
         }
         return self.call(operation, "mul_s8", ("a", "b"), params)
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        (gradient,) = gradients
+        assert gradient is not None
+        gradient = through_activation(operation, gradient, backward)
+        found: dict[int, Value] = {}
+        for index, (value, other) in enumerate(zip(operation.operands, operation.operands[::-1], strict=True)):
+            if backward.wants(value):
+                product = backward.emit("mul", [gradient, other], gradient.type, activation="none")
+                found[index] = summed(product, value, backward)
+        return found
 
 
 def _multiplier(operation: Operation) -> Multiplier:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from lichen.ir.accesses import Accesses
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Operand, Result
-from lichen.ir.module import Array, Constant, Operation
+from lichen.ir.module import Array, Constant, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ir.types import DType
 from lichen.ops.attributes import check_same_quantisation, integers
@@ -76,6 +78,15 @@ class Pad(Operator):
         rows = result[0] * result[1]
         views = Operand(0, rows=shape[0] * shape[1]), Result(0, rows=rows)
         return KernelCall("pad_f32" if is_float else "pad_s8", params, views, rows=rows)
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        (gradient,), (x,) = gradients, operation.operands
+        assert gradient is not None
+        begin = operation.ints_attribute("before")
+        end = tuple(b + n for b, n in zip(begin, x.type.shape, strict=True))
+        return {0: backward.emit("strided_slice", [gradient], x.type, begin=begin, end=end, strides=(1,) * x.type.rank)}
 
 
 def _four_dimensional(operation: Operation) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from lichen.ir.accesses import Accesses, Intervals
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Result, Table
-from lichen.ir.module import Array, Operation
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ir.types import DType
 from lichen.ops.fixed_point import (
@@ -107,6 +109,14 @@ class Softmax(Operator):
             {**params, **int16_params(operation, entries=len(exponentials))},
             (in_arena(operation, 0), Result(0), Table("exponentials", exponentials.astype(np.int32))),
         )
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        (gradient,), (y,) = gradients, operation.results
+        assert gradient is not None
+        beta = operation.float_attribute("beta")
+        return {0: backward.emit("softmax_grad", [y, gradient], y.type, beta=beta)}
 
 
 def _real_multiplier(operation: Operation) -> float:

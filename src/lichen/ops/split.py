@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from lichen.ir.accesses import Accesses
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Result
-from lichen.ir.module import Array, Constant, Operation
+from lichen.ir.module import Array, Constant, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.params import bytes_anywhere, in_flash, int16_params, int32_params
 from lichen.ops.shapes import axis_of, blocks, check_copied_type
@@ -56,3 +59,19 @@ class Split(Operator):
         results = [Result(i) for i in range(count)] + [Result(0)] * (MOST - count)
         source = bytes_anywhere(operation, 0, "whole")
         return KernelCall("split", rows | int32_params(operation, **bytes_), (source, *results))
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        (x,), axis = operation.operands, operation.int_attribute("axis")
+        total: Value | None = None
+        start = 0
+        for part, gradient in zip(operation.results, gradients, strict=True):
+            if gradient is not None:
+                before = tuple(start if i == axis else 0 for i in range(x.type.rank))
+                after = tuple(n - m - b for n, m, b in zip(x.type.shape, part.type.shape, before, strict=True))
+                padded = backward.emit("pad", [gradient], x.type, before=before, after=after, value=0.0)
+                total = padded if total is None else backward.emit("add", [total, padded], x.type, activation="none")
+            start += part.type.shape[axis]
+        assert total is not None
+        return {0: total}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
-from lichen.ir.module import Array, Operation
+from lichen.errors import UnsupportedError
+from lichen.ir.gradient import Backward
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register, require
 from lichen.ops.shapes import check_copied_type
 from lichen.ops.strided_copy import Gather, StridedCopy
@@ -50,3 +54,16 @@ class StridedSlice(Gather):
         begin, steps = operation.ints_attribute("begin"), operation.ints_attribute("strides")
         start = sum(first * stride for first, stride in zip(begin, strides, strict=True))
         return StridedCopy(start, tuple(step * stride for step, stride in zip(steps, strides, strict=True)))
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        (gradient,), (x,) = gradients, operation.operands
+        assert gradient is not None
+        if set(operation.ints_attribute("strides")) != {1}:
+            raise UnsupportedError(
+                f"strided_slice '{operation.name}' leaves out elements and has no gradient; let learning begin behind it"
+            )
+        before, end = operation.ints_attribute("begin"), operation.ints_attribute("end")
+        after = tuple(n - e for n, e in zip(x.type.shape, end, strict=True))
+        return {0: backward.emit("pad", [gradient], x.type, before=before, after=after, value=0.0)}

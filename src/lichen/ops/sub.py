@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall
-from lichen.ir.module import Array, Operation
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register
+from lichen.ops.activation import through_activation
 from lichen.ops.binary import Binary, evaluate_float, float_limits
+from lichen.ops.broadcast_gradient import summed
 from lichen.ops.scaled_sum import ScaledSum
 
 
@@ -30,3 +35,12 @@ class Sub(Binary):
             return self.call(operation, "add_f32", ("a", "b"), {"b_factor": -1.0} | float_limits(operation))
         scaled = ScaledSum.of(operation, -1)
         return self.call(operation, "add_s8", ("wide", "narrow"), scaled.params(operation), scaled.order)
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        (gradient,) = gradients
+        assert gradient is not None
+        gradient = through_activation(operation, gradient, backward)
+        factors = enumerate(zip(operation.operands, (1.0, -1.0), strict=True))
+        return {i: summed(gradient, v, backward, factor) for i, (v, factor) in factors if backward.wants(v)}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from lichen.ir.module import Array, Operation
+from collections.abc import Mapping, Sequence
+
+from lichen.ir.gradient import Backward
+from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register, require
 from lichen.ops.shapes import check_copied_type
 from lichen.ops.strided_copy import Gather, StridedCopy
@@ -32,3 +35,12 @@ class Transpose(Gather):
     def copy(self, operation: Operation) -> StridedCopy:
         strides = contiguous_strides(operation.operands[0].type.shape)
         return StridedCopy(0, tuple(strides[axis] for axis in operation.ints_attribute("permutation")))
+
+    def gradient(
+        self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
+    ) -> Mapping[int, Value]:
+        (gradient,), (x,) = gradients, operation.operands
+        assert gradient is not None
+        permutation = operation.ints_attribute("permutation")
+        inverse = tuple(permutation.index(axis) for axis in range(x.type.rank))
+        return {0: backward.emit("transpose", [gradient], x.type, permutation=inverse)}

@@ -114,15 +114,21 @@ class Window:
         index = np.arange(len(oy), dtype=np.int64)
         return Accesses({0: reads}, {0: np.stack([index, index + 1], axis=1) * pixel_out})
 
-    def params(self, operation: Operation) -> dict[str, int | float]:
-        """The leading members of the params struct that all window kernels share. Raises `UnsupportedError`."""
+    def params(
+        self, operation: Operation, source: TensorType | None = None, result: TensorType | None = None
+    ) -> dict[str, int | float]:
+        """The leading members of the params struct that all window kernels share. Raises `UnsupportedError`.
+
+        The window leads from `source` to `result`, by default from the first operand to the first result.
+        """
+        source, result = source or operation.operands[0].type, result or operation.results[0].type
         return int16_params(
             operation,
             in_h=self.in_h,
             in_w=self.in_w,
-            in_c=operation.operands[0].type.shape[3],
+            in_c=source.shape[3],
             out_w=self.out_w,
-            out_c=operation.results[0].type.shape[3],
+            out_c=result.shape[3],
             kernel_h=self.kernel[0],
             kernel_w=self.kernel[1],
             stride_h=self.stride[0],

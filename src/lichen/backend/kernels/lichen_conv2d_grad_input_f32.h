@@ -1,0 +1,35 @@
+/* float32 gradient of a convolution's input, NHWC: each output pixel's gradient, times the weights [out_c][kernel_h][kernel_w][in_c], is
+   added to the taps it was computed from. */
+#ifndef LICHEN_CONV2D_GRAD_INPUT_F32_H
+#define LICHEN_CONV2D_GRAD_INPUT_F32_H
+
+#include "lichen_convolution_gradient.h"
+
+typedef lichen_convolution_gradient_params lichen_conv2d_grad_input_f32_params;
+
+LICHEN_KERNEL void lichen_conv2d_grad_input_f32(
+    const lichen_conv2d_grad_input_f32_params *p, const float *gradient, const float *weights, float *out)
+{
+    const int taps = p->kernel_h * p->kernel_w;
+    memset(out, 0, (size_t)(p->in_h * p->in_w * p->in_c) * sizeof *out);
+    for (int oy = 0; oy < p->out_h; oy++) {
+        const lichen_span rows = lichen_rows_inside(p, oy);
+        for (int ox = 0; ox < p->out_w; ox++) {
+            const lichen_span columns = lichen_columns_inside(p, ox);
+            for (int oc = 0; oc < p->out_c; oc++) {
+                const float g = *gradient++;
+                for (int ky = rows.begin; ky < rows.end; ky++) {
+                    for (int kx = columns.begin; kx < columns.end; kx++) {
+                        const float *w = weights + (oc * taps + ky * p->kernel_w + kx) * p->in_c;
+                        float *tap = out + lichen_tap_at(p, oy, ox, ky, kx);
+                        for (int c = 0; c < p->in_c; c++) {
+                            tap[c] += g * lichen_read_f32(w + c, p->weights_in_flash);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#endif
