@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from learning_nets import mlp
+from lichen.compiler import compile_model
+from lichen.device.executor import open_executor
 from lichen.errors import InputError
 from lichen.ir.interpret import Interpreter
-from lichen.ir.module import Array, Module
+from lichen.ir.module import Array, Function, Module
 from lichen.learning.choice import Head
 from lichen.learning.metrics import RegressionErrors, accuracy
 from lichen.learning.online import OnlineLayer, Sleep, make_online
 from lichen.passes.gradient_descent import GradientDescent
+from lichen.targets.folder import open_folder
 from online_streams import assert_native_streams, run_stream, samples
 
 RATE = 0.25
@@ -207,6 +212,27 @@ def test_native_code_equals_the_interpreter() -> None:
     streams = [samples(x, labels)] * len(classifiers) + [samples(x, target)]
     assert_native_streams([*classifiers, regression], streams, 1e-3, "learn")
     assert_native_streams([*classifiers, regression], [samples(x[:3])] * len(streams), 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("board", "machine", "tool"), [("uno", "simavr", "avr-gcc"), ("nano33ble", "qemu", "arm-none-eabi-gcc")]
+)
+def test_chips_learn_as_the_host_does(board: str, machine: str, tool: str, tmp_path: Path) -> None:
+    """The step of learning as a model's only function, on the emulated ATmega328P and Cortex-M4: loss and probabilities but for the
+    last digits of exp and log, predictions, neurons and sleep exactly."""
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed")
+    learn = growing(sleep=Sleep(0.3, min_instances=20)).functions["learn"]
+    module = Module("online", {"infer": Function("infer", learn.inputs, learn.operations, learn.outputs)})
+    x, labels = stream(CLASS_BY_CLASS)
+    expected = run_stream(module, samples(x, labels))
+    folder = compile_model(module, board, tmp_path / "model").path
+    with open_executor(open_folder(folder), machine) as executor:
+        loss, prediction, *integers = executor.run([x, labels])
+    np.testing.assert_allclose(loss, expected[0], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(prediction, expected[1], rtol=0, atol=1e-5)
+    for got, wanted in zip(integers, expected[2:], strict=True):
+        np.testing.assert_array_equal(got, wanted)
 
 
 def test_labels_must_fit() -> None:
