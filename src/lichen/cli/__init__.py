@@ -6,20 +6,29 @@ import signal
 import sys
 import warnings
 from types import FrameType
+from typing import Any
 
 from lichen.errors import LichenError
 
 
 def main() -> None:
     """Runs the command line. Exit code 0: good; 1: the answer is no; 2: bad usage or bad input, with one sentence."""
+    import typer
+
     from lichen.cli.app import app
 
     warnings.showwarning = _show_warning
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
             signal.signal(number, _end)
+    UsageError: Any = typer.BadParameter.__base__  # typer does not export it
     try:
-        app(prog_name="lichen")
+        sys.exit(app(prog_name="lichen", standalone_mode=False))
+    except UsageError as error:
+        command = error.ctx.command_path if error.ctx is not None else "lichen"
+        if message := error.format_message():  # empty where the help has just been shown
+            print(f"lichen: {message} See: {command} --help", file=sys.stderr)
+        sys.exit(2)
     except LichenError as error:
         print(f"lichen: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -27,7 +36,7 @@ def main() -> None:
         what = error.strerror or str(error)
         print(f"lichen: {error.filename}: {what}" if error.filename else f"lichen: {what}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         print("lichen: interrupted", file=sys.stderr)
         sys.exit(130)
 
