@@ -157,7 +157,7 @@ def compile_model(module: Module, board: str, out: Path, optimize: str = "speed"
 
 
 def _measure(folder: Path, board: Board) -> tuple[int | None, int | None, tuple[str, ...]]:
-    """Code bytes as linked, stack bytes after an inference (and a save) on the emulator, and what kept either from being measured."""
+    """Code bytes as linked, stack bytes after an inference (a lesson, a save) on the emulator, and what kept either from being measured."""
     model = open_folder(folder)
     try:
         firmware = build_firmware(model, board)
@@ -168,6 +168,9 @@ def _measure(folder: Path, board: Board) -> tuple[int | None, int | None, tuple[
     try:
         with connect(model, firmware) as session:
             session.infer([np.zeros(slot.shape, slot.dtype) for slot in session.inputs])
+            if session.learn_inputs:
+                session.begin_learning(0.0)
+                session.learn([np.zeros((1, *slot.shape), slot.dtype) for slot in session.learn_inputs])
             if session.info.has_storage:
                 with suppress(
                     StateError

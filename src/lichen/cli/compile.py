@@ -26,15 +26,36 @@ def compile_(
     optimize: Annotated[
         str, typer.Option(help="speed: each kernel specialised to each layer; size: one copy of a kernel.")
     ] = "speed",
+    learn: Annotated[
+        str | None,
+        typer.Option(help="Learn on the device: all, biases, last:K, or head:classes=N,inputs=TENSOR+TENSOR."),
+    ] = None,
+    loss: Annotated[
+        str,
+        typer.Option(help="softmax_cross_entropy, sigmoid_cross_entropy, mean_squared_error or mean_absolute_error."),
+    ] = "softmax_cross_entropy",
+    learning_rate: Annotated[
+        float, typer.Option(help="Where the learning rate starts; it can be set at run time.")
+    ] = 0.01,
+    batch: Annotated[int, typer.Option(help="Samples whose mean gradient makes one step.")] = 1,
+    momentum: Annotated[float, typer.Option(help="As in PyTorch's SGD.")] = 0.0,
+    weight_decay: Annotated[float, typer.Option(help="As in PyTorch's SGD.")] = 0.0,
     json: Json = False,
 ) -> None:
     """Compile a model to C for a board. Exit code 1, and nothing written, if it does not fit."""
-    from lichen.compiler import compile_model
+    from lichen.compiler import compile_model, prepare
+    from lichen.learning.choice import parse_choice
+    from lichen.learning.trainable import make_trainable
+    from lichen.passes.gradient_descent import GradientDescent
     from lichen.reading import load
 
+    module = load(model)
+    if learn is not None:
+        how = GradientDescent(learning_rate, batch, momentum, weight_decay)
+        module = make_trainable(prepare(module), parse_choice(learn), loss, how)
     try:
         with messages.status("reading, planning, linking and measuring"):
-            done = compile_model(load(model), board, out, optimize)
+            done = compile_model(module, board, out, optimize)
     except DoesNotFitError as error:
         if json and error.compilation is not None:
             print_json(_answer(error.compilation))

@@ -30,6 +30,18 @@ class Executor(Protocol):
     def run_until(self, inputs: Sequence[Array], k: int) -> bytes:
         """The arena in front of kernel call `k`, for one sample `(1, *shape)` of each input; needs a validating build."""
 
+    def begin_learning(self, rate: float) -> None:
+        """Sets the learning rate and counts lessons anew. Raises `InputError` for a model that does not learn."""
+
+    def learn(self, inputs: Sequence[Array], progress: Progress | None = None) -> None:
+        """Learns from samples: each input of the function `learn`, the target last, as `(n, *shape)`; after `begin_learning`.
+
+        Raises `LichenError` where a loss is not a finite number: samples before it are learned, that one changed nothing.
+        """
+
+    def lessons(self) -> tuple[int, float]:
+        """How many samples were learned since `begin_learning`, and the mean of their losses, each from before its update."""
+
     def reset(self) -> None:
         """Sets the state to its initial values."""
 
@@ -71,6 +83,20 @@ class NativeExecutor:
     def run_until(self, inputs: Sequence[Array], k: int) -> bytes:
         """See `Executor`."""
         return self._native.run_until(inputs, k)
+
+    def begin_learning(self, rate: float) -> None:
+        """See `Executor`."""
+        self._native.begin_learning(rate)
+
+    def learn(self, inputs: Sequence[Array], progress: Progress | None = None) -> None:
+        """See `Executor`."""
+        self._native.learn(inputs)
+        if progress is not None:
+            progress(len(inputs[0]))
+
+    def lessons(self) -> tuple[int, float]:
+        """See `Executor`."""
+        return self._native.lessons()
 
     def reset(self) -> None:
         """See `Executor`."""
@@ -119,6 +145,18 @@ class LinkExecutor:
         self.session.write_inputs([x[0] for x in inputs])
         self.session.run_until(k)
         return self.session.read_arena()
+
+    def begin_learning(self, rate: float) -> None:
+        """See `Executor`."""
+        self.session.begin_learning(rate)
+
+    def learn(self, inputs: Sequence[Array], progress: Progress | None = None) -> None:
+        """See `Executor`."""
+        self.session.learn(inputs, progress)
+
+    def lessons(self) -> tuple[int, float]:
+        """See `Executor`."""
+        return self.session.lessons()
 
     def reset(self) -> None:
         """See `Executor`."""

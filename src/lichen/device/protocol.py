@@ -15,6 +15,7 @@ VERSION = 1
 FEATURE_VALIDATE = 0x01
 FEATURE_STATE = 0x02
 FEATURE_STORAGE = 0x04
+FEATURE_LEARN = 0x08
 WRITE_INPUT_FIXED_BYTES = 5  # index and offset, in front of the bytes to write
 WRITE_STATE_FIXED_BYTES = 4  # offset
 
@@ -29,6 +30,7 @@ class Operation(IntEnum):
     COUNTERS = 0x05
     READ_ARENA = 0x06
     READ_STATE = 0x07
+    LESSONS = 0x08
     CHANGES = 0x80
     WRITE_INPUT = 0x81
     INFER = 0x82
@@ -38,6 +40,8 @@ class Operation(IntEnum):
     WRITE_STATE = 0x86
     SAVE = 0x87
     LOAD = 0x88
+    BEGIN = 0x89
+    LEARN = 0x8A
 
 
 class Status(IntEnum):
@@ -58,6 +62,7 @@ class Status(IntEnum):
     TOO_LARGE = 12
     STORAGE_FAILED = 13
     STATE_TORN = 14
+    NOT_LEARNED = 15
 
 
 REASONS = {
@@ -75,6 +80,8 @@ REASONS = {
     Status.TOO_LARGE: "the state does not fit the slots of its storage",
     Status.STORAGE_FAILED: "its storage does not hold what is written to it",
     Status.STATE_TORN: "its state was written only in part; write it anew, load the saved one, or reset the model",
+    Status.NOT_LEARNED: "the loss of a sample or the learning rate is not a finite number, so nothing was learned from it; "
+    "check data and labels, or lower the rate",
 }
 
 

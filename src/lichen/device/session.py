@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lichen.backend.state import HEADER, OVERHEAD, StateBlob, StateError
 from lichen.device.link import Link, RefusedError
 from lichen.device.protocol import (
+    FEATURE_LEARN,
     WRITE_INPUT_FIXED_BYTES,
     WRITE_STATE_FIXED_BYTES,
     DeviceCounters,
@@ -90,6 +91,8 @@ class Session(Closing):
         try:
             self.info = Info.parse(self.link.request(Operation.INFO))
             sizes = self._tensor_bytes()
+            functions = {} if manifest is None else manifest.get("functions", {})
+            self.learn_inputs = [Slot.of_tensor(t) for t in functions.get("learn", {}).get("inputs", ())]
             self.inputs, self.outputs = (
                 self._raw_slots(sizes) if manifest is None else self._manifest_slots(manifest, sizes)
             )
@@ -107,11 +110,53 @@ class Session(Closing):
         """Writes all inputs for the inference to come, which uses them up."""
         if len(inputs) != len(self.inputs):
             raise InputError(f"{self.info.name} takes {len(self.inputs)} inputs but was given {len(inputs)}.")
-        packed = [slot.pack(array) for slot, array in zip(self.inputs, inputs, strict=True)]
-        for index, data in enumerate(packed):
+        self._write(list(enumerate(slot.pack(array) for slot, array in zip(self.inputs, inputs, strict=True))))
+
+    def _write(self, packed: Sequence[tuple[int, bytes]]) -> None:
+        for index, data in packed:
             for offset, count in self._pieces(len(data), self.info.max_payload - WRITE_INPUT_FIXED_BYTES):
                 piece = data[offset : offset + count]
                 self.link.request(Operation.WRITE_INPUT, struct.pack("<BI", index, offset) + piece)
+
+    def begin_learning(self, rate: float) -> None:
+        """Sets the learning rate and counts lessons anew. Raises `InputError` for a model that does not learn."""
+        self._require_learn()
+        self.link.request(Operation.BEGIN, struct.pack("<f", rate))
+
+    def learn(self, inputs: Sequence[Array], progress: Callable[[int], None] | None = None) -> None:
+        """Learns from samples: each input of `learn`, the target last, as `(n, *shape)`.
+
+        As many samples as a frame carries go at once. Raises `InputError` for inputs of other types, `RefusedError` where a loss is
+        not a finite number: what came before that sample is learned, the sample itself has changed nothing.
+        """
+        self._require_learn()
+        if len(inputs) != len(self.learn_inputs):
+            raise InputError(
+                f"{self.info.name} learns from {len(self.learn_inputs)} inputs but was given {len(inputs)}."
+            )
+        samples = [
+            [slot.pack(array) for slot, array in zip(self.learn_inputs, sample, strict=True)]
+            for sample in zip(*inputs, strict=True)
+        ]
+        at_once = self.info.max_payload // sum(slot.size for slot in self.learn_inputs)
+        for start in range(0, len(samples), max(at_once, 1)):
+            some = samples[start : start + max(at_once, 1)]
+            if not at_once:
+                self._write([(self.info.inputs + i, data) for i, data in enumerate(some[0])])
+            payload = b"".join(data for sample in some for data in sample) if at_once else b""
+            self.link.request(Operation.LEARN, payload, deadline=self._inference_deadline)
+            if progress is not None:
+                progress(len(some))
+
+    def lessons(self) -> tuple[int, float]:
+        """How many samples were learned since `begin_learning`, and the mean of their losses, each from before its update."""
+        self._require_learn()
+        samples, losses = struct.unpack("<If", self._read(Operation.LESSONS, b"", 8))
+        return int(samples), float(losses) / samples if samples else float("nan")
+
+    def _require_learn(self) -> None:
+        if not self.learn_inputs or not self.info.features & FEATURE_LEARN:
+            raise InputError(f"{self.info.name} does not learn; compile it with --learn")
 
     def reset(self) -> None:
         """Sets the model's state to its initial values."""

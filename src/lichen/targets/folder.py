@@ -11,6 +11,7 @@ from lichen.targets.manifest import read_manifest
 
 _FUNCTIONS = ("init", "infer", "input", "output", "input_bytes", "output_bytes")
 _STATE_FUNCTIONS = ("save", "load")
+_LEARN_FUNCTIONS = ("learn", "learn_input", "learn_output", "learn_input_bytes", "learn_output_bytes", "learning_rate")
 _CONSTANTS = ("DIGEST", "ARENA_BYTES", "STATE_BYTES", "INPUTS", "OUTPUTS")
 
 
@@ -39,6 +40,11 @@ class ModelFolder:
         """Of what survives from call to call; 0 for a model without state."""
         return int(self.manifest["state_bytes"])
 
+    @property
+    def learns(self) -> bool:
+        """Whether the model has a function `learn`."""
+        return "learn" in self.manifest.get("functions", {})
+
     def glue(self) -> str:
         """`model.h`: the model's interface under names that do not depend on the model, for code that serves any."""
         lines = [
@@ -51,8 +57,10 @@ class ModelFolder:
         else:
             lines += [f'#include "{self.name}.h"', f"typedef {self.name}_t model_t;"]
             functions = _FUNCTIONS + (_STATE_FUNCTIONS if self.state_bytes else ())
+            functions += _LEARN_FUNCTIONS if self.learns else ()
             lines += [f"#define model_{function} {self.name}_{function}" for function in functions]
-            lines += [f"#define MODEL_{constant} {self.name.upper()}_{constant}" for constant in _CONSTANTS]
+            constants = _CONSTANTS + (("LEARN_INPUTS",) if self.learns else ())
+            lines += [f"#define MODEL_{constant} {self.name.upper()}_{constant}" for constant in constants]
         sizes = {key: self.manifest[key.lower()] for key in ("ARENA_BYTES", "STATE_BYTES")}
         sizes |= {"INPUTS": len(self.manifest["inputs"]), "OUTPUTS": len(self.manifest["outputs"])}
         wrong = " || ".join(f"MODEL_{key} != {value}" for key, value in sizes.items())

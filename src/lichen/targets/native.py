@@ -66,6 +66,35 @@ class NativeModel:
         self._library.lichen_native_run_until(self._instance, _address(samples), _address(arena), stop)
         return arena.tobytes()
 
+    def begin_learning(self, rate: float) -> None:
+        """Sets the learning rate and counts lessons anew. Raises `InputError` for a rate below 0 or a model that does not learn."""
+        if not self.folder.learns:
+            raise InputError(f"{self.folder.name} does not learn; compile it with --learn")
+        if not 0 <= rate < float("inf"):
+            raise InputError(f"a learning rate of {rate} is not a number from 0")
+        self._library.lichen_native_set_rate(self._instance, ctypes.c_float(rate))
+        self._losses: list[float] = []
+
+    def learn(self, inputs: Sequence[Array]) -> None:
+        """Learns from samples: each input of `learn`, the target last, as `(n, *shape)`; after `begin_learning`.
+
+        Raises `InputError` where a loss is not a finite number: what came before that sample is learned, the sample changed nothing.
+        """
+        samples = _pack(inputs, self.folder.manifest["functions"]["learn"]["inputs"])
+        losses = np.zeros(len(samples), np.float32)
+        self._library.lichen_native_learn.restype = ctypes.c_size_t
+        count = ctypes.c_size_t(len(samples))
+        learned = self._library.lichen_native_learn(self._instance, _address(samples), _address(losses), count)
+        self._losses += losses[:learned].tolist()
+        if learned < len(samples):
+            raise InputError(
+                f"sample {learned}: its loss is not a finite number; check data and labels, or lower the rate"
+            )
+
+    def lessons(self) -> tuple[int, float]:
+        """How many samples were learned since `begin_learning`, and the mean of their losses, each from before its update."""
+        return len(self._losses), float(np.mean(self._losses)) if self._losses else float("nan")
+
     def read_state(self) -> bytes:
         """The state as a blob, see `lichen.backend.state`. Raises `InputError` for a model without state."""
         self._require_state()

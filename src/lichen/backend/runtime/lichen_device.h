@@ -2,7 +2,8 @@
 
    "model.h" is written by the toolchain and gives the generated model the names used here: model_t, model_init,
    model_infer, model_input, model_output, model_input_bytes, model_output_bytes, MODEL_NAME, MODEL_DIGEST, MODEL_INPUTS,
-   MODEL_OUTPUTS, MODEL_ARENA_BYTES, MODEL_STATE_BYTES; and where the model has state model_save and model_load.
+   MODEL_OUTPUTS, MODEL_ARENA_BYTES, MODEL_STATE_BYTES; where the model has state model_save and model_load; and where it learns
+   model_learn, model_learn_input and so on, model_learning_rate, MODEL_LEARN_INPUTS.
 
    A build for a machine with storage defines LICHEN_STORAGE. */
 #ifndef LICHEN_DEVICE_H
@@ -21,6 +22,15 @@
 #define LICHEN_STATE_FEATURES 0
 #endif
 
+#ifdef MODEL_LEARN_INPUTS
+#include "lichen_device_learn.h"
+#define LICHEN_CAN_LEARN LICHEN_FEATURE_LEARN
+#define LICHEN_ALL_INPUTS (MODEL_INPUTS + MODEL_LEARN_INPUTS)
+#else
+#define LICHEN_CAN_LEARN 0
+#define LICHEN_ALL_INPUTS MODEL_INPUTS
+#endif
+
 #ifdef LICHEN_VALIDATE
 #include "lichen_stop.h"
 #define LICHEN_CAN_VALIDATE LICHEN_FEATURE_VALIDATE
@@ -34,7 +44,10 @@ typedef struct {
 #if MODEL_STATE_BYTES > 0
     lichen_device_state state;
 #endif
-    size_t written[MODEL_INPUTS]; /* bytes of each input that are there for the next inference */
+#ifdef MODEL_LEARN_INPUTS
+    lichen_device_lessons lessons;
+#endif
+    size_t written[LICHEN_ALL_INPUTS]; /* bytes of each input that are there for the next call; those of `learn` come last */
     bool inferred;                /* the outputs are those of the last inference; writing an input may overwrite them */
 } lichen_device;
 
@@ -44,7 +57,7 @@ void lichen_mark_end(void);
 
 static inline void lichen_device_forget_tensors(lichen_device *self)
 {
-    for (unsigned i = 0; i < MODEL_INPUTS; i++) self->written[i] = 0;
+    for (unsigned i = 0; i < LICHEN_ALL_INPUTS; i++) self->written[i] = 0;
     self->inferred = false;
 }
 
@@ -54,6 +67,9 @@ static inline void lichen_device_renew(lichen_device *self)
     model_init(&self->model);
 #if MODEL_STATE_BYTES > 0
     lichen_device_state_renew(&self->state);
+#endif
+#ifdef MODEL_LEARN_INPUTS
+    lichen_device_lessons_renew(&self->lessons);
 #endif
     lichen_device_forget_tensors(self);
 }
@@ -74,7 +90,7 @@ static inline uint8_t lichen_device_info(lichen_device *self, const lichen_reque
     size_t count = 18;
     if (request->count != 0) return LICHEN_BAD_LENGTH;
     p[0] = LICHEN_PROTOCOL_VERSION;
-    p[1] = LICHEN_CAN_VALIDATE | LICHEN_STATE_FEATURES;
+    p[1] = LICHEN_CAN_VALIDATE | LICHEN_STATE_FEATURES | LICHEN_CAN_LEARN;
     lichen_store_u16(p + 2, LICHEN_MAX_PAYLOAD);
     p[4] = MODEL_INPUTS;
     p[5] = MODEL_OUTPUTS;
@@ -147,18 +163,41 @@ static inline uint8_t lichen_device_read_output(const lichen_device *self, const
     return lichen_device_read(model_output(&self->model, index), model_output_bytes(index), request->payload + 1, reply);
 }
 
+/* Where input `index` lies; from MODEL_INPUTS on they are those of `learn`, which share the arena with the others. */
+static inline void *lichen_device_input(lichen_device *self, unsigned index, size_t *bytes)
+{
+#ifdef MODEL_LEARN_INPUTS
+    if (index >= MODEL_INPUTS) {
+        *bytes = model_learn_input_bytes(index - MODEL_INPUTS);
+        return model_learn_input(&self->model, index - MODEL_INPUTS);
+    }
+#endif
+    *bytes = model_input_bytes(index);
+    return model_input(&self->model, index);
+}
+
+/* Inputs of one function make those of the other unwritten. */
+static inline void lichen_device_forget_others(lichen_device *self, unsigned index)
+{
+    for (unsigned i = 0; i < LICHEN_ALL_INPUTS; i++) {
+        if ((i < MODEL_INPUTS) != (index < MODEL_INPUTS)) self->written[i] = 0;
+    }
+}
+
 static inline uint8_t lichen_device_write_input(lichen_device *self, const lichen_request *request)
 {
     const size_t fixed = 5;
     if (request->count <= fixed) return LICHEN_BAD_LENGTH;
     const uint8_t index = request->payload[0];
-    if (index >= MODEL_INPUTS) return LICHEN_BAD_INDEX;
+    if (index >= LICHEN_ALL_INPUTS) return LICHEN_BAD_INDEX;
     const uint32_t offset = lichen_load_u32(request->payload + 1);
     const size_t count = request->count - fixed;
-    const size_t bytes = model_input_bytes(index);
+    size_t bytes;
+    void *const input = lichen_device_input(self, index, &bytes);
     if (offset != 0 && offset != self->written[index]) return LICHEN_BAD_RANGE;
     if (count > bytes - (size_t)offset) return LICHEN_BAD_RANGE;
-    memcpy((uint8_t *)model_input(&self->model, index) + offset, request->payload + fixed, count);
+    lichen_device_forget_others(self, index);
+    memcpy((uint8_t *)input + offset, request->payload + fixed, count);
     self->written[index] = (size_t)offset + count;
     self->inferred = false;
     return LICHEN_OK;
@@ -176,11 +215,13 @@ static void lichen_device_run(lichen_device *self)
     lichen_device_forget_tensors(self);
 }
 
-/* What keeps an inference from running. */
-static inline uint8_t lichen_device_ready(const lichen_device *self)
+/* What keeps the function that takes inputs `first` to `end` from running. */
+static inline uint8_t lichen_device_ready(lichen_device *self, unsigned first, unsigned end)
 {
-    for (unsigned i = 0; i < MODEL_INPUTS; i++) {
-        if (self->written[i] != model_input_bytes(i)) return LICHEN_NOT_READY;
+    for (unsigned i = first; i < end; i++) {
+        size_t bytes;
+        (void)lichen_device_input(self, i, &bytes);
+        if (self->written[i] != bytes) return LICHEN_NOT_READY;
     }
 #if MODEL_STATE_BYTES > 0
     if (self->state.torn) return LICHEN_STATE_TORN;
@@ -191,12 +232,31 @@ static inline uint8_t lichen_device_ready(const lichen_device *self)
 static inline uint8_t lichen_device_infer(lichen_device *self, const lichen_request *request)
 {
     if (request->count != 0) return LICHEN_BAD_LENGTH;
-    const uint8_t ready = lichen_device_ready(self);
+    const uint8_t ready = lichen_device_ready(self, 0, MODEL_INPUTS);
     if (ready != LICHEN_OK) return ready;
     lichen_device_run(self);
     self->inferred = true;
     return LICHEN_OK;
 }
+
+#ifdef MODEL_LEARN_INPUTS
+#if defined(__GNUC__)
+__attribute__((noinline))
+#endif
+static uint8_t lichen_device_learn(lichen_device *self, const lichen_request *request)
+{
+    const unsigned first = request->count == 0 ? MODEL_INPUTS : LICHEN_ALL_INPUTS; /* samples in the request are whole */
+    uint8_t status = lichen_device_ready(self, first, LICHEN_ALL_INPUTS);
+    if (status != LICHEN_OK) return status;
+    if (request->count % lichen_device_sample_bytes() != 0) return LICHEN_BAD_LENGTH;
+    lichen_mark_begin();
+    status = request->count == 0 ? lichen_device_lesson(&self->lessons, &self->model)
+                                 : lichen_device_learn_samples(&self->lessons, &self->model, request->payload, request->count);
+    lichen_mark_end();
+    lichen_device_forget_tensors(self);
+    return status;
+}
+#endif
 
 static inline uint8_t lichen_device_reset(lichen_device *self, const lichen_request *request)
 {
@@ -209,7 +269,7 @@ static inline uint8_t lichen_device_reset(lichen_device *self, const lichen_requ
 static inline uint8_t lichen_device_run_until(lichen_device *self, const lichen_request *request)
 {
     if (request->count != 2) return LICHEN_BAD_LENGTH;
-    const uint8_t ready = lichen_device_ready(self);
+    const uint8_t ready = lichen_device_ready(self, 0, MODEL_INPUTS);
     if (ready != LICHEN_OK) return ready;
     lichen_stop = lichen_load_u16(request->payload);
     lichen_device_run(self);
@@ -234,6 +294,11 @@ static inline uint8_t lichen_device_perform(lichen_device *self, const lichen_re
     case LICHEN_COUNTERS: return lichen_device_counters(self, request, reply);
     case LICHEN_WRITE_INPUT: return lichen_device_write_input(self, request);
     case LICHEN_INFER: return lichen_device_infer(self, request);
+#ifdef MODEL_LEARN_INPUTS
+    case LICHEN_BEGIN: return lichen_device_begin(&self->lessons, &self->model, request);
+    case LICHEN_LEARN: return lichen_device_learn(self, request);
+    case LICHEN_LESSONS: return lichen_device_read_lessons(&self->lessons, request, reply);
+#endif
     case LICHEN_RESET: return lichen_device_reset(self, request);
 #if MODEL_STATE_BYTES > 0
     case LICHEN_READ_STATE: return lichen_device_read_state(&self->state, &self->model, request, reply);

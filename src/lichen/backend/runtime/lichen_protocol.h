@@ -32,6 +32,7 @@ enum {
     LICHEN_COUNTERS = 0x05,    /* nothing -> u32 requests, u32 repeated, u32 damaged, u32 oversized */
     LICHEN_READ_ARENA = 0x06,  /* validating builds: u32 offset, u16 count -> the bytes */
     LICHEN_READ_STATE = 0x07,  /* models with state: u32 offset, u16 count -> the bytes of the state's blob (lichen_state.h) */
+    LICHEN_LESSONS = 0x08,     /* models that learn: nothing -> u32 samples learned, f32 sum of their losses, since BEGIN */
 
     LICHEN_CHANGES = 0x80,     /* the bit of operations that change the device */
     LICHEN_WRITE_INPUT = 0x81, /* u8 index, u32 offset, bytes. In order: offset 0 starts over, any other continues where
@@ -44,13 +45,17 @@ enum {
     LICHEN_WRITE_STATE = 0x86, /* the same pieces once more, after CHECK_STATE has found them good: the state becomes the
                                   blob's. From the first piece to the last the state is torn */
     LICHEN_SAVE = 0x87,        /* nothing. The state to storage; models with state on machines that have storage */
-    LICHEN_LOAD = 0x88         /* nothing. The state from storage */
+    LICHEN_LOAD = 0x88,        /* nothing. The state from storage */
+    LICHEN_BEGIN = 0x89,       /* models that learn: f32 learning rate. Sets the rate and counts lessons anew */
+    LICHEN_LEARN = 0x8A        /* models that learn: whole samples, each the bytes of all inputs of `learn`; or nothing, which
+                                  learns from the inputs that were written as inputs `inputs` and up. Uses all inputs up */
 };
 
 enum {
     LICHEN_FEATURE_VALIDATE = 0x01, /* has RUN_UNTIL and READ_ARENA */
     LICHEN_FEATURE_STATE = 0x02,    /* has READ_STATE, CHECK_STATE and WRITE_STATE */
-    LICHEN_FEATURE_STORAGE = 0x04   /* has SAVE and LOAD */
+    LICHEN_FEATURE_STORAGE = 0x04,  /* has SAVE and LOAD */
+    LICHEN_FEATURE_LEARN = 0x08     /* has LESSONS, BEGIN and LEARN */
 };
 
 /* All but OK are refusals, and a refused request has changed nothing. */
@@ -71,7 +76,9 @@ enum {
     LICHEN_WRONG_LENGTH = 11,
     LICHEN_TOO_LARGE = 12,
     LICHEN_STORAGE_FAILED = 13, /* after LOAD the model has its initial state */
-    LICHEN_STATE_TORN = 14      /* a WRITE_STATE has not come to its end; write, load or reset the state */
+    LICHEN_STATE_TORN = 14,     /* a WRITE_STATE has not come to its end; write, load or reset the state */
+    LICHEN_NOT_LEARNED = 15     /* the loss of a sample, or the learning rate, is no finite number; nothing was learned from that
+                                   sample and none behind it, what came before it in the same request was */
 };
 
 #endif

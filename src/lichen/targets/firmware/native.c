@@ -21,6 +21,11 @@ lichen_state_status lichen_native_save(const model_t *self, uint8_t *slots, size
 lichen_state_status lichen_native_load(model_t *self, uint8_t *slots, size_t slot_bytes);
 #endif
 
+#ifdef MODEL_LEARN_INPUTS
+void lichen_native_set_rate(model_t *self, float rate);
+size_t lichen_native_learn(model_t *self, const uint8_t *samples, float *losses, size_t count);
+#endif
+
 #ifdef LICHEN_VALIDATE
 #include "lichen_stop.h"
 
@@ -67,6 +72,28 @@ void lichen_native_run(model_t *self, const uint8_t *samples, uint8_t *results, 
         results = read_outputs(self, results);
     }
 }
+
+#ifdef MODEL_LEARN_INPUTS
+void lichen_native_set_rate(model_t *self, float rate)
+{
+    *model_learning_rate(self) = rate;
+}
+
+/* Learns from samples, each the bytes of all inputs of `learn`, up to the first whose loss is no finite number; how many it learned from. */
+size_t lichen_native_learn(model_t *self, const uint8_t *samples, float *losses, size_t count)
+{
+    for (size_t k = 0; k < count; k++) {
+        for (unsigned i = 0; i < MODEL_LEARN_INPUTS; i++) {
+            memcpy(model_learn_input(self, i), samples, model_learn_input_bytes(i));
+            samples += model_learn_input_bytes(i);
+        }
+        model_learn(self);
+        memcpy(losses + k, model_learn_output(self, 0), sizeof *losses);
+        if (!(losses[k] - losses[k] == 0.0f)) return k;
+    }
+    return count;
+}
+#endif
 
 #ifdef LICHEN_VALIDATE
 /* An inference that stops before kernel call `stop`; copies the arena as it is then. */

@@ -1,0 +1,65 @@
+"""`lichen compile --learn` and `lichen learn`: keys that scripts rely on, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from learning_nets import mlp
+from lichen.ir.print import print_module
+
+
+def lichen(*arguments: object, code: int = 0) -> str:
+    """Standard output of a run that must end with `code`, or its standard error if that is 2."""
+    done = subprocess.run([sys.executable, "-m", "lichen", *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == code and "Traceback" not in done.stderr, done.stdout + done.stderr
+    return done.stderr if code == 2 else done.stdout
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A graph, a folder that learns, samples whose class is the largest of their first three values."""
+    path = tmp_path_factory.mktemp("cli")
+    (path / "mlp.lichen").write_text(print_module(mlp([4, 16, 3], end="softmax")))
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 4)).astype(np.float32)
+    np.save(path / "x.npy", x)
+    np.save(path / "y.npy", x[:, :3].argmax(axis=1))
+    arguments = ("--board", "nucleo-f411re", "--learn", "all", "--out", path / "model", "--json")
+    answer: dict[str, Any] = json.loads(lichen("compile", path / "mlp.lichen", *arguments))
+    assert answer["ram"]["state"] >= 4 * (4 * 16 + 16 + 16 * 3 + 3)
+    return path
+
+
+@pytest.mark.parametrize("on", ["native", "qemu"])
+def test_learning_lowers_the_loss(files: Path, on: str) -> None:
+    """Five epochs; the state that was learned can be kept."""
+    given = ("--data", files / "x.npy", "--labels", files / "y.npy", "--rate", 0.1, "--epochs", 5)
+    arguments = (files / "model", "--on", on, *given, "--state", files / f"{on}.state", "--json")
+    answer = json.loads(lichen("learn", *arguments))
+    assert (answer["on"], answer["samples"], answer["epochs"]) == (on, 200, 5)
+    assert answer["loss"][4] < answer["loss"][0] / 2
+    assert (files / f"{on}.state").stat().st_size > 500
+
+
+def test_bad_input_is_one_sentence(files: Path, tmp_path: Path) -> None:
+    """Labels that are no class, a wrong number of them, choices and losses that there are not."""
+    for labels, words in ((np.full(200, 3), "label 3"), (np.zeros(7), "7 labels"), (np.full(200, 0.5), "label 0.5")):
+        np.save(tmp_path / "y.npy", labels)
+        given = ("--data", files / "x.npy", "--labels", tmp_path / "y.npy")
+        assert words in lichen("learn", files / "model", "--on", "native", *given, code=2)
+    compile_ = ("compile", files / "mlp.lichen", "--board", "nucleo-f411re", "--out", tmp_path / "out")
+    for option, words in (
+        (("--learn", "last:9"), "2 layers"),
+        (("--learn", "some"), "last:K"),
+        (("--learn", "last:x"), "number"),
+    ):
+        assert words in lichen(*compile_, *option, code=2)
+    assert "no loss called" in lichen(*compile_, "--learn", "all", "--loss", "regret", code=2)
+    assert not (tmp_path / "out").exists()
