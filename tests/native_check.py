@@ -17,6 +17,7 @@ from lichen.ir.kernel import PLAIN, Core
 from lichen.ir.module import Array, Module
 from lichen.ir.types import TensorType
 from lichen.ir.verify import verify
+from lichen.plan.rows import Region
 
 WARNINGS = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off"]
@@ -31,16 +32,17 @@ def assert_native_equals_interpreter(
     atol: float = 1e-6,
     core: Core = PLAIN,
     function: str = "infer",
+    regions: Sequence[Sequence[Region]] | None = None,
 ) -> None:
     """Every module gives in C what the interpreter gives: same bytes for integers, within tolerance for float32.
 
-    State runs on from sample to sample, in both.
+    State runs on from sample to sample, in both. `regions` are those that each module streams.
     """
     rng = np.random.default_rng(seed)
     inputs = [
         [[random_input(v.type, rng) for v in m.functions[function].inputs] for _ in range(samples)] for m in modules
     ]
-    results = run_natively(modules, inputs, core, function)
+    results = run_natively(modules, inputs, core, function, regions)
     for module, module_inputs, module_results in zip(modules, inputs, results, strict=True):
         interpreter, outputs = Interpreter(module, function), module.functions[function].outputs
         for sample, got in zip(module_inputs, module_results, strict=True):
@@ -67,10 +69,12 @@ def run_natively(
     inputs: Sequence[Sequence[Sequence[Array]]],
     core: Core = PLAIN,
     function: str = "infer",
+    regions: Sequence[Sequence[Region]] | None = None,
 ) -> list[list[list[Array]]]:
     """Outputs of each module for each of its samples, from one program built with address and undefined sanitizers."""
     with tempfile.TemporaryDirectory() as folder:
-        program = _build(modules, [len(samples) for samples in inputs], Path(folder), core, function)
+        streamed = regions or [()] * len(modules)
+        program = _build(modules, [len(samples) for samples in inputs], Path(folder), core, function, streamed)
         data = b"".join(array.tobytes() for samples in inputs for sample in samples for array in sample)
         done = subprocess.run([program], input=data, capture_output=True, timeout=120)
         assert done.returncode == 0, done.stderr.decode()
@@ -89,13 +93,20 @@ def run_natively(
     return results
 
 
-def _build(modules: Sequence[Module], samples: Sequence[int], folder: Path, core: Core, function: str) -> Path:
+def _build(
+    modules: Sequence[Module],
+    samples: Sequence[int],
+    folder: Path,
+    core: Core,
+    function: str,
+    regions: Sequence[Sequence[Region]],
+) -> Path:
     sources, blocks = [folder / "main.c"], []
     prefix = "" if function == "infer" else f"{function}_"
     for index, (module, count) in enumerate(zip(modules, samples, strict=True)):
         verify(module)
         renamed = Module(f"m{index}", module.functions)
-        files = emit(plan_module(renamed, core), "speed" if index % 2 else "size").files
+        files = emit(plan_module(renamed, core, regions[index]), "speed" if index % 2 else "size").files
         for name, text in files.items():
             (folder / name).write_text(text)
         sources.append(folder / f"m{index}.c")

@@ -22,6 +22,7 @@ from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ir.verify import verify
 from lichen.passes import DEFAULT_PASSES, run_passes
+from lichen.plan.schedule import Schedule, choose, front
 from lichen.targets.board import Board, load_board
 from lichen.targets.build import build_firmware
 from lichen.targets.fit import refuse_hopeless
@@ -56,6 +57,8 @@ class Analysis:
     board: Board | None
     fits: bool | None
     """Whether arena, state and weights alone fit the board; code and stack come on top."""
+    schedules: tuple[Schedule, ...]
+    """From layer by layer to the least memory; none computes anything twice, so all have the same MACs."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,22 @@ def analyze(module: Module, board: str | None = None) -> Analysis:
         operations=tuple(_figures(program)),
         board=target,
         fits=(needed_ram <= target.ram and sources.weights_bytes <= target.flash) if target else None,
+        schedules=tuple(front(module.infer, target.core if target else PLAIN)),
     )
 
 
-def compile_model(module: Module, board: str, out: Path, optimize: str = "speed") -> Compilation:
+def compile_model(
+    module: Module,
+    board: str,
+    out: Path,
+    optimize: str = "speed",
+    schedule: str | None = None,
+    ram: int | None = None,
+) -> Compilation:
     """Writes the model folder `out` for `board`, links it, and measures its stack on the board's emulator.
+
+    `schedule` is `layers`, `stream` (by rows wherever that saves memory) or `auto` (the fastest that fits). It is `layers` unless
+    `ram` is given, the bytes that arena and state may take, and then `auto`.
 
     Raises `DoesNotFitError` with the figures there are, and writes nothing, if the board is too small. Where a compiler or emulator is missing the folder is
     written all the same, what it would tell is `None`, and `notes` says what to install.
@@ -131,7 +145,10 @@ def compile_model(module: Module, board: str, out: Path, optimize: str = "speed"
         raise InputError(f"--optimize {optimize} is not one of {', '.join(OPTIMIZE)}")
     target = load_board(board)
     prepare(module)
-    program = plan_module(module, target.core)
+    kind = schedule or ("layers" if ram is None else "auto")
+    state = sum(s.type.bytes for s in module.states())
+    chosen = choose(module.infer, target.core, kind, (target.ram if ram is None else ram) - state)
+    program = plan_module(module, target.core, chosen.regions)
     sources = emit(program, optimize)
     known = Compilation(
         name=module.name,
@@ -146,6 +163,11 @@ def compile_model(module: Module, board: str, out: Path, optimize: str = "speed"
         fits=None,
     )
     try:
+        if ram is not None and program.arena_bytes + program.state_bytes > ram:
+            raise DoesNotFitError(
+                f"{module.name} needs {program.arena_bytes + program.state_bytes:,} bytes of RAM for arena and state, and --ram gives "
+                f"{ram:,}; `lichen analyze` lists what each schedule needs"
+            )
         with replacing(out) as folder:
             write_folder(folder, program, sources, target.name, optimize)
             code, stack, notes = _measure(folder, target)
@@ -187,7 +209,7 @@ def _macs(module: Module) -> int:
 
 def _figures(program: Program) -> Iterator[OperationFigures]:
     for step in program.infer.steps:
-        op = step.operation
-        tables = sum(a.data.nbytes for a in step.call.arguments if isinstance(a, Table))
-        shape = op.results[0].type.shape if op.results else op.operands[0].type.shape
-        yield OperationFigures(op.name, op.kind, operator(op.kind).macs(op), shape, tables)
+        for op, call in zip(step.operations, step.calls, strict=True):
+            tables = sum(a.data.nbytes for a in call.arguments if isinstance(a, Table))
+            shape = op.results[0].type.shape if op.results else op.operands[0].type.shape
+            yield OperationFigures(op.name, op.kind, operator(op.kind).macs(op), shape, tables)

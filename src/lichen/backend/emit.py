@@ -11,7 +11,7 @@ import hashlib
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,8 @@ import numpy as np
 
 from lichen import __version__
 from lichen.backend.literals import C_TYPES, WIDTH, initialiser, literal, wrap
-from lichen.backend.program import PlannedFunction, Program, Step
+from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
+from lichen.backend.streamed import row_place, streamed, view
 from lichen.errors import UnsupportedError
 from lichen.ir.kernel import Argument, KernelCall, Operand, Scratch, Table
 from lichen.ir.module import Array, Constant, Function, Namer, Operation, State, Value
@@ -125,43 +126,70 @@ class _Tables:
 def _body(program: Program, planned: PlannedFunction, namer: Namer, tables: _Tables) -> str:
     """The statements of one function."""
     steps = enumerate(planned.steps)
-    calls = [_call(program, planned, i, step, namer(step.operation.name), tables) for i, step in steps]
+    calls = [_step(program, planned, i, step, namer, tables) for i, step in steps]
     tables.end_function()
     uses_arena = any("arena + " in call for call in calls)
     arena = "    int8_t *const arena = self->arena.bytes;\n\n" if uses_arena else "    (void)self;\n\n"
     return arena + "\n\n".join([*calls, f"    LICHEN_MARK({len(calls)});"])
 
 
-def _call(program: Program, planned: PlannedFunction, index: int, step: Step, owner: str, tables: _Tables) -> str:
-    call, operation = step.call, step.operation
-    scratch = iter(step.scratch)
+def _step(
+    program: Program, planned: PlannedFunction, index: int, step: Step | StreamedStep, namer: Namer, tables: _Tables
+) -> str:
+    if isinstance(step, Step):
+        call, owner = step.call, namer(step.operation.name)
+
+        def place(value: Value, rows: int | None) -> str:
+            address = _address(program, planned, value)
+            return address if rows is None else view(value, address, rows)
+
+        rows = () if call.rows is None else ("0", str(call.rows))
+        statement = _statement(step.operation, call, tables, owner, place, step.scratch, rows, "    ")
+        return f"{_comment(step.operation)}\n    LICHEN_MARK({index});\n{statement}"
+
+    statements = []
+    for operation, call, scratch in zip(step.region.operations, step.calls, step.scratch, strict=True):
+        in_ring = row_place(step.region, lambda value: _address(program, planned, value))
+        rows = () if call.rows is None else ("row", "row + 1")
+        owner, indent = namer(operation.name), " " * 8
+        statement = _statement(operation, call, tables, owner, in_ring, scratch, rows, indent)
+        statements.append(f"{_comment(operation, indent)}\n{statement}")
+    schedule = tables.add(namer(f"{step.operation.name}_rows"), Table("schedule", np.array(step.region.calls, np.int8)))
+    return f"    LICHEN_MARK({index});\n{streamed(step.region, schedule, statements)}"
+
+
+def _statement(
+    operation: Operation,
+    call: KernelCall,
+    tables: _Tables,
+    owner: str,
+    place: Callable[[Value, int | None], str],
+    scratch: Sequence[int],
+    rows: tuple[str, ...],
+    indent: str,
+) -> str:
+    """A kernel call; `place` gives the address or the view of a value."""
+    offsets = iter(scratch)
 
     def text(argument: Argument) -> str:
         if isinstance(argument, Table):
             return tables.add(owner, argument)
         if isinstance(argument, Scratch):
-            return f"arena + {next(scratch)}"
+            return f"arena + {next(offsets)}"
         values = operation.operands if isinstance(argument, Operand) else operation.results
-        address = _address(program, planned, values[argument.index])
-        if argument.rows is None:
-            return address
-        suffix = {"int8": "s8", "float32": "f32"}[str(values[argument.index].type.dtype.numpy)]
-        return f"lichen_rows_{suffix}({address}, {argument.rows})"
+        return place(values[argument.index], argument.rows)
 
     arguments = [f"&{tables.add_params(owner, call)}"] if call.params else []
-    arguments += [text(argument) for argument in call.arguments]
-    if call.rows is not None:
-        arguments += ["0", str(call.rows)]
-    statement = wrap(arguments, f"    lichen_{call.kernel}(", ");", indent=8)
-    return f"{_comment(operation)}\n    LICHEN_MARK({index});\n{statement}"
+    arguments += [*map(text, call.arguments), *rows]
+    return wrap(arguments, f"{indent}lichen_{call.kernel}(", ");", indent=len(indent) + 4)
 
 
-def _comment(operation: Operation) -> str:
+def _comment(operation: Operation, indent: str = "    ") -> str:
     """The operation and the shapes of its results. Constants are left out: they stand among the call's arguments."""
     operands = ", ".join(v.name for v in operation.operands if not isinstance(v, Constant))
     results = ", ".join(f"{v.name} [{' x '.join(map(str, v.type.shape))}]" for v in operation.results)
     text = f"/* {f'{results} = ' if results else ''}{operation.kind}({operands}) */"
-    return textwrap.fill(text, WIDTH, initial_indent="    ", subsequent_indent=" " * 7, break_long_words=False)
+    return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}   ", break_long_words=False)
 
 
 def _address(program: Program, planned: PlannedFunction, value: Value) -> str:
@@ -386,11 +414,11 @@ lichen_state_status {name}_load({name}_t *self, const lichen_storage *storage)
 
 
 def _uses_infinity(program: Program) -> bool:
-    return any(math.isinf(value) for step in _steps(program) for value in step.call.params.values())
+    return any(math.isinf(value) for call in _calls(program) for value in call.params.values())
 
 
-def _steps(program: Program) -> list[Step]:
-    return [step for planned in program.functions.values() for step in planned.steps]
+def _calls(program: Program) -> list[KernelCall]:
+    return [call for planned in program.functions.values() for step in planned.steps for call in step.calls]
 
 
 def _switch(values: list[str], otherwise: str, unused: str = "") -> str:
@@ -406,7 +434,7 @@ def _switch(values: list[str], otherwise: str, unused: str = "") -> str:
 def _headers(program: Program) -> set[str]:
     """The headers that the model's source includes."""
     saving = {_SAVING} if program.state_bytes else set()
-    return {f"lichen_{step.call.kernel}.h" for step in _steps(program)} | {"lichen_common.h"} | saving
+    return {f"lichen_{call.kernel}.h" for call in _calls(program)} | {"lichen_common.h"} | saving
 
 
 def _with_included(headers: Iterable[str]) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from lichen import __version__
 from lichen.backend.emit import Sources
-from lichen.backend.program import PlannedFunction, Program
+from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
 from lichen.errors import InputError
 from lichen.ir.module import Value
 from lichen.ir.operator import operator
@@ -118,21 +118,18 @@ def _function(planned: PlannedFunction) -> dict[str, Any]:
     return {
         "inputs": [_tensor(planned, v) for v in planned.function.inputs],
         "outputs": [_tensor(planned, v) for v in planned.function.outputs],
-        "ops": [
-            {
-                "index": index,
-                "name": step.operation.name,
-                "kind": step.operation.kind,
-                "kernel": step.call.kernel,
-                "macs": operator(step.operation.kind).macs(step.operation),
-                "results": [
-                    {"name": v.name, "offset": planned.offsets[v], "bytes": v.type.bytes}
-                    for v in step.operation.results
-                ],
-            }
-            for index, step in enumerate(planned.steps)
-        ],
+        "ops": [{"index": index, **_step(planned, step)} for index, step in enumerate(planned.steps)],
         "plan": planned.plan.to_dict(),
+    }
+
+
+def _step(planned: PlannedFunction, step: Step | StreamedStep) -> dict[str, Any]:
+    return {
+        "name": step.operation.name,
+        "kind": step.kind,
+        "kernel": " ".join(dict.fromkeys(call.kernel for call in step.calls)),
+        "macs": sum(operator(op.kind).macs(op) for op in step.operations),
+        "results": [{"name": v.name, "offset": planned.offsets[v], "bytes": v.type.bytes} for v in step.results],
     }
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Function, Module, Operation, State, Value
-from lichen.plan.lower import problem_of, scratch_offsets
+from lichen.plan.lower import Names, problem_of, scratch_offsets
 from lichen.plan.plan import Plan
 from lichen.plan.planner import make_plan
+from lichen.plan.rows import Region
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,58 @@ class Step:
     scratch: tuple[int, ...] = ()
     """Arena offset of each scratch argument, in the order of the arguments."""
 
+    @property
+    def kind(self) -> str:
+        return self.operation.kind
+
+    @property
+    def operations(self) -> Sequence[Operation]:
+        return (self.operation,)
+
+    @property
+    def results(self) -> Sequence[Value]:
+        return self.operation.results
+
+    @property
+    def calls(self) -> Sequence[KernelCall]:
+        return (self.call,)
+
+
+@dataclass(frozen=True)
+class StreamedStep:
+    """A streaming region in its place in the order: its stages take turns, one row a call."""
+
+    region: Region
+    calls: tuple[KernelCall, ...]
+    """The kernel call of each stage."""
+    scratch: tuple[tuple[int, ...], ...]
+    """Arena offset of each scratch argument of each call."""
+
+    @property
+    def operation(self) -> Operation:
+        """The last one, after which the step is named."""
+        return self.region.operations[-1]
+
+    @property
+    def kind(self) -> str:
+        return "stream"
+
+    @property
+    def operations(self) -> Sequence[Operation]:
+        return self.region.operations
+
+    @property
+    def results(self) -> Sequence[Value]:
+        """The tensors that are needed outside the region."""
+        return self.region.results
+
 
 @dataclass(frozen=True)
 class PlannedFunction:
-    """Steps in order, and the arena offset of every value that has one (views have their operand's)."""
+    """Steps in order, and the arena offset of every value that has one (views have their operand's, streamed ones that of their ring)."""
 
     function: Function
-    steps: Sequence[Step]
+    steps: Sequence[Step | StreamedStep]
     offsets: Mapping[Value, int]
     plan: Plan
 
@@ -58,18 +104,31 @@ class Program:
         return max((offset + state.type.bytes for state, offset in self.state_offsets.items()), default=0)
 
 
-def plan_module(module: Module, core: Core) -> Program:
-    """Chooses the kernels for `core`, then order and offsets of each function. Raises `UnsupportedError` where there is no kernel."""
-    functions = {name: _plan_function(function, core) for name, function in module.functions.items()}
+def plan_module(module: Module, core: Core, regions: Sequence[Region] = ()) -> Program:
+    """Chooses the kernels for `core`, then order and offsets of each function. Raises `UnsupportedError` where there is no kernel.
+
+    `regions` of `infer` are streamed.
+    """
+    functions = {
+        name: plan_function(function, core, regions if name == "infer" else ())
+        for name, function in module.functions.items()
+    }
     return Program(module, functions, _place_state(module))
 
 
-def _plan_function(function: Function, core: Core) -> PlannedFunction:
-    problem, names = problem_of(function, core)
+def plan_function(function: Function, core: Core, regions: Sequence[Region] = ()) -> PlannedFunction:
+    """One function for `core`, `regions` of it streamed. Raises `UnsupportedError` where there is no kernel."""
+    problem, names = problem_of(function, core, regions)
     plan = make_plan(problem)
-    steps = [Step(names.operation[n], names.call[n], _scratch(plan, n, names.call[n])) for n in plan.order]
     offsets = {value: plan.offsets[buffer] for value, buffer in names.buffer.items()}
-    return PlannedFunction(function, steps, offsets, plan)
+    return PlannedFunction(function, [_step(plan, names, name) for name in plan.order], offsets, plan)
+
+
+def _step(plan: Plan, names: Names, name: str) -> Step | StreamedStep:
+    if name not in names.region:
+        return Step(names.operation[name], names.call[name], _scratch(plan, name, names.call[name]))
+    calls = names.row_calls[name]
+    return StreamedStep(names.region[name], calls, tuple(_scratch(plan, name, call) for call in calls))
 
 
 def _scratch(plan: Plan, step: str, call: KernelCall) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,6 +28,15 @@ def analyze(
         {"name": op.name, "kind": op.kind, "shape": list(op.shape), "macs": op.macs, "weights": op.weights}
         for op in analysis.operations
     ]
+    schedules: list[dict[str, Any]] = [
+        {
+            "arena": schedule.arena,
+            "macs": analysis.macs,
+            "rows": schedule.rows,
+            "regions": [[region.operations[0].name, region.operations[-1].name] for region in schedule.regions],
+        }
+        for schedule in analysis.schedules
+    ]
     if json:
         print_json(
             {
@@ -38,6 +47,7 @@ def analyze(
                 "flash": {"weights": analysis.weights},
                 "fits": analysis.fits,
                 "ops": operations,
+                "schedules": schedules,
             }
         )
     else:
@@ -50,6 +60,19 @@ def analyze(
         gap = analysis.arena - analysis.lower_bound
         print(
             f"arena {analysis.arena:,} B planned ({analysis.method}), lower bound {analysis.lower_bound:,} B, gap {gap:,} B"
+        )
+        print_table(
+            "schedules (planned; streamed rows cost a few instructions each, no MACs)",
+            ["arena, bytes", "MACs", "streamed rows", "streamed operations"],
+            [
+                [
+                    s["arena"],
+                    s["macs"],
+                    s["rows"],
+                    ", ".join(f"{first} to {last}" for first, last in s["regions"]) or "none",
+                ]
+                for s in schedules
+            ],
         )
         if analysis.board is not None:
             verdict = "can fit" if analysis.fits else "does not fit"

@@ -40,6 +40,19 @@ def compile_(
     batch: Annotated[int, typer.Option(help="Samples whose mean gradient makes one step.")] = 1,
     momentum: Annotated[float, typer.Option(help="As in PyTorch's SGD.")] = 0.0,
     weight_decay: Annotated[float, typer.Option(help="As in PyTorch's SGD.")] = 0.0,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help="layers: layer by layer; stream: by rows wherever that saves memory; auto: the fastest that fits. "
+            "Default: layers, with --ram auto."
+        ),
+    ] = None,
+    ram: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BYTES", min=1, help="The RAM that arena and state may take; the fastest schedule that fits."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Compile a model to C for a board. Exit code 1, and nothing written, if it does not fit."""
@@ -55,7 +68,7 @@ def compile_(
         module = make_trainable(prepare(module), parse_choice(learn), loss, how)
     try:
         with messages.status("reading, planning, linking and measuring"):
-            done = compile_model(module, board, out, optimize)
+            done = compile_model(module, board, out, optimize, schedule, ram)
     except DoesNotFitError as error:
         if json and error.compilation is not None:
             print_json(_answer(error.compilation))

@@ -104,14 +104,13 @@ def first_difference(
 
     `executor` has a validating build. State is brought to where it was by running the samples before.
     """
-    expected: dict[str, Sequence[Array]] = {}
+    expected: dict[str, Array] = {}
     interpreter = Interpreter(module)
     for before in range(sample):
         interpreter.run([x[before] for x in inputs])
 
     def observe(op: Operation, results: Sequence[Array]) -> None:
-        if op.results:
-            expected[op.name] = results
+        expected.update((value.name, array) for value, array in zip(op.results, results, strict=True))
 
     one = [x[sample : sample + 1] for x in inputs]
     interpreter.run([x[0] for x in one], observe)
@@ -125,7 +124,8 @@ def first_difference(
         arena = executor.run_until(one, index + 1)
         if len(arena) != model.manifest["arena_bytes"]:
             raise DeviceError(f"The device's arena is not that of {model.name}: flash a build of this folder.")
-        for place, array in zip(call["results"], expected[call["name"]], strict=True):
+        for place in call["results"]:
+            array = expected[place["name"]]
             raw = arena[place["offset"] : place["offset"] + place["bytes"]]
             got = np.frombuffer(raw, array.dtype).reshape(array.shape)
             if differs(array, got) is not None:

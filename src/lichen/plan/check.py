@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lichen.errors import LichenError
 from lichen.ir.accesses import Intervals
+from lichen.plan.check_streamed import StreamedReplay
 from lichen.plan.plan import Plan
 from lichen.plan.problem import Problem, Step
 
@@ -68,7 +69,7 @@ class _Arena:
     def __init__(self, problem: Problem, plan: Plan) -> None:
         self.problem = problem
         self.plan = plan
-        self.owner = np.full(plan.peak, _NOBODY, np.int32)
+        self.owner = np.full(plan.peak, _NOBODY, np.int64)
 
     def fill_inputs(self) -> None:
         for name in self.problem.inputs:
@@ -77,6 +78,9 @@ class _Arena:
             self.demand(name, np.ones(self.size(name), np.bool_), "filling the inputs spoils")
 
     def run(self, step: Step) -> None:
+        if step.parts:
+            self.run_streamed(step)
+            return
         scratch = np.zeros(len(self.owner), np.bool_)
         if step.scratch:
             start = self.plan.scratch[step.name]
@@ -94,6 +98,13 @@ class _Arena:
             for result, first_write in firsts.items():
                 self.check_race(step, name, last_read, result, first_write)
         self.give(lasts)
+
+    def run_streamed(self, step: Step) -> None:
+        names = (*step.reads, *step.writes)
+        starts = {name: self.plan.offsets[name] for name in names}
+        sizes, tags = {name: self.size(name) for name in names}, {name: self.tag(name) for name in names}
+        number = self.problem.step_index[step.name]
+        StreamedReplay(step, number, self.owner, starts, sizes, tags, _refuse).run(_first_access, _last_access)
 
     def check_race(
         self, step: Step, operand: str, last_read: NDArray[np.int64], result: str, first_write: NDArray[np.int64]
@@ -132,7 +143,8 @@ class _Arena:
         wrong = np.flatnonzero(bytes_needed & (owner != self.tag(name)))
         if wrong.size:
             found = owner[wrong[0]]
-            holds = "nothing of use" if found == _NOBODY else f"a byte of {self.problem.buffers[found].name!r}"
+            known = 0 <= found < len(self.problem.buffers)
+            holds = f"a byte of {self.problem.buffers[found].name!r}" if known else "nothing of use"
             _refuse(f"{who} byte {wrong[0]} of {name!r}, which holds {holds} by then")
 
     def place(self, name: str) -> slice:

@@ -211,7 +211,7 @@ class _Model:
         if first.is_scratch or second.is_scratch:
             return
         for step in set(first.users) & set(second.users) & set(range(self.timeline.begin)):
-            if ends not in self.footprints.reads[step] or starts not in self.footprints.writes[step]:
+            if not self.footprints.hands_over(step, ends, starts):
                 continue
             given = [(s, step) for s in first.users if s != step] + [(step, t) for t in second.users if t != step]
             if any(self.timeline.precedes(s, t) is False for s, t in given):

@@ -7,6 +7,7 @@ from functools import cache
 
 from lichen.plan.lead import Clearance, clearance
 from lichen.plan.problem import Buffer, Problem
+from lichen.plan.streamed import held, most_held
 
 
 class Footprints:
@@ -25,6 +26,7 @@ class Footprints:
         self.writes = tuple(tuple(index[name] for name in step.writes) for step in problem.steps)
         self.clearance = cache(self._clearance)
         self.union = cache(self._union)
+        self.held = cache(lambda step, b: held(problem.steps[step], problem.buffers[b]))
 
     def entry(self) -> tuple[int, int]:
         """The bytes of all inputs, and of those that anything needs."""
@@ -43,6 +45,11 @@ class Footprints:
         after = live + sum(buffers[b].size for b in starts) - sum(buffers[b].size for b in ends)
         return during, after
 
+    def hands_over(self, step: int, ends: int, starts: int) -> bool:
+        """Whether buffer `starts` may take memory of buffer `ends` within the step: that of an operand, or of a ring."""
+        is_ring = self.problem.buffers[ends].name in self.problem.steps[step].rings
+        return starts in self.writes[step] and ends != starts and (is_ring or ends in self.reads[step])
+
     def _clearance(self, step: int, operand: int, result: int) -> Clearance:
         buffers = self.problem.buffers
         return clearance(self.problem.steps[step], buffers[operand], buffers[result])
@@ -50,9 +57,12 @@ class Footprints:
     def _union(self, step: int, dying: tuple[int, ...], born: tuple[int, ...]) -> int:
         """The least bytes that operands `dying` in the step and results `born` in it cover together.
 
-        Exact for a pair, a lower bound for more: every two overlap as far as they may, but no buffer by more than its size.
+        Exact for a pair, a lower bound for more: every two overlap as far as they may, but no buffer by more than its size. Of a
+        streamed step what they hold at its worst part.
         """
         buffers = self.problem.buffers
+        if self.problem.steps[step].parts:
+            return most_held([self.held(step, b) for b in (*dying, *born)])
 
         def shared(a: int, b: int) -> int:
             return overlap(self.clearance(step, a, b), buffers[a], buffers[b])

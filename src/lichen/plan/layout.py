@@ -84,6 +84,6 @@ def _handover(footprints: Footprints, order: Sequence[int], moment: int, ends: i
     if not 0 < moment <= len(order):
         return None
     step = order[moment - 1]
-    if ends in footprints.reads[step] and starts in footprints.writes[step]:
+    if footprints.hands_over(step, ends, starts):
         return footprints.clearance(step, ends, starts)
     return None

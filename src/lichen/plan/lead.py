@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lichen.plan.problem import Buffer, Step
+from lichen.plan.streamed import distances, held
 
 _FAR = np.iinfo(np.int64).max // 4  # beyond any address, yet sums of two stay in range
 
@@ -50,11 +51,13 @@ def disjoint(first: Buffer, second: Buffer) -> Clearance:
 
 
 def clearance(step: Step, operand: Buffer, result: Buffer) -> Clearance:
-    """The clearance of `result` beside `operand`, which nobody needs after `step`.
+    """The clearance of `result` beside `operand`, which nobody needs after `step`. In a streamed step both may be results.
 
     Never narrower than `disjoint(operand, result)`, and clamped to it on the far side: `-result.size <= below <= operand.size`,
     the same for `above`. Where both are clamped to the far end the two may lie anywhere.
     """
+    if step.parts:
+        return _on_grid(operand, result, *distances(held(step, operand), held(step, result)))
     writes = step.writes_of(result.name)
     count = len(writes)
     first, last = np.full(count + 1, _FAR), np.full(count + 1, -_FAR)
@@ -68,6 +71,10 @@ def clearance(step: Step, operand: Buffer, result: Buffer) -> Clearance:
     written = writes[:, 0] < writes[:, 1]
     below = int(np.min((first[still] - writes[:, 1])[written], initial=_FAR))
     above = int(np.max((last[still] - writes[:, 0])[written], initial=-_FAR))
+    return _on_grid(operand, result, below, above)
+
+
+def _on_grid(operand: Buffer, result: Buffer, below: int, above: int) -> Clearance:
     # Both buffers start at multiples of the smaller alignment, so their distance is one as well.
     grid = min(operand.alignment, result.alignment)
     below, above = below // grid * grid, -(-above // grid) * grid

@@ -6,7 +6,7 @@ state beside the arena, so neither is a buffer; the order in which operations to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lichen.errors import UnsupportedError
@@ -14,39 +14,62 @@ from lichen.ir.accesses import Accesses
 from lichen.ir.kernel import Core, KernelCall, Scratch
 from lichen.ir.module import Constant, Function, Operation, State, Value
 from lichen.ir.operator import operator
+from lichen.plan.lower_region import streamed_step
 from lichen.plan.problem import Buffer, Problem, Step
+from lichen.plan.rows import Region, row_bytes, row_call
 
 
 @dataclass(frozen=True)
 class Names:
-    """What buffers and steps of the problem are called: `buffer[value]`, and the operation and kernel call of each step."""
+    """What buffers and steps of the problem are called: `buffer[value]`, and the operation and kernel call of each step.
+
+    A streamed step has a region in place of the one, and a call for each of its stages in place of the other.
+    """
 
     buffer: Mapping[Value, str]
     operation: Mapping[str, Operation]
     call: Mapping[str, KernelCall]
+    region: Mapping[str, Region]
+    row_calls: Mapping[str, tuple[KernelCall, ...]]
 
 
-def problem_of(function: Function, core: Core) -> tuple[Problem, Names]:
+def problem_of(function: Function, core: Core, regions: Sequence[Region] = ()) -> tuple[Problem, Names]:
     """The problem of planning `function` with the kernels chosen for `core`. Raises `UnsupportedError` for what has no kernel.
 
-    Every operation but views becomes a step. A result that nobody uses needs a place all the same: its kernel writes it.
+    Every operation but views becomes a step, and each of `regions`, which are disjoint and not interleaved, a streamed one. A result
+    that nobody uses needs a place all the same: its kernel writes it.
     """
+    inside = {op: region for region in regions for op in region.operations}
     roots = _roots(function)
+    for region in regions:
+        roots.update(region.home)
     sizes: dict[str, tuple[int, int]] = {}
     for value, root in roots.items():
         size, alignment = sizes.get(root.name, (0, 1))
         sizes[root.name] = max(size, value.type.bytes), max(alignment, value.type.dtype.size)
+    for region in regions:
+        for owner, rows in region.rings.items():
+            sizes[owner.name] = rows * row_bytes(owner), sizes[owner.name][1]
     buffer = {value: root.name for value, root in roots.items()}
-    operations = _named_operations(function)
+    named = _named_operations(function)
+    streamed = {name: inside[op] for name, op in named.items() if op in inside and op is inside[op].operations[-1]}
+    operations = {name: op for name, op in named.items() if op not in inside}
     calls = {name: operator(op.kind).lower(op, core) for name, op in operations.items()}
+    row_calls = {name: tuple(row_call(op, core) for op in r.operations) for name, r in streamed.items()}
     after = _state_order(operations)
     problem = Problem(
         buffers=tuple(Buffer(name, size, alignment) for name, (size, alignment) in sizes.items()),
-        steps=tuple(_step(name, op, calls[name], buffer, after[name]) for name, op in operations.items()),
+        steps=tuple(
+            _step(name, op, calls[name], buffer, after[name])
+            if name in operations
+            else streamed_step(name, streamed[name], buffer, _shared_scratch(row_calls[name]))
+            for name, op in named.items()
+            if name in streamed or name in operations
+        ),
         inputs=tuple(value.name for value in function.inputs),
         outputs=tuple(dict.fromkeys(_output(value, buffer) for value in function.outputs)),
     )
-    return problem, Names(buffer, operations, calls)
+    return problem, Names(buffer, operations, calls, streamed, row_calls)
 
 
 def scratch_offsets(call: KernelCall) -> tuple[int, ...]:
@@ -56,6 +79,18 @@ def scratch_offsets(call: KernelCall) -> tuple[int, ...]:
         offsets.append(-(-end // part.alignment) * part.alignment)
         end = offsets[-1] + part.bytes
     return tuple(offsets)
+
+
+def _scratch_size(call: KernelCall) -> tuple[int, int]:
+    """Bytes and alignment of the scratch that a call needs."""
+    parts, offsets = _scratch(call), scratch_offsets(call)
+    return (offsets[-1] + parts[-1].bytes, max(part.alignment for part in parts)) if parts else (0, 1)
+
+
+def _shared_scratch(calls: Sequence[KernelCall]) -> tuple[int, int]:
+    """Bytes and alignment of a scratch that serves one call at a time."""
+    sizes = [_scratch_size(call) for call in calls]
+    return max(size for size, _ in sizes), max(alignment for _, alignment in sizes)
 
 
 def _scratch(call: KernelCall) -> list[Scratch]:
@@ -105,8 +140,7 @@ def _step(name: str, op: Operation, call: KernelCall, buffer: Mapping[Value, str
             )
     accesses = operator(op.kind).accesses(op)
     held = [i for i, value in enumerate(op.operands) if value in buffer]
-    parts = _scratch(call)
-    offsets = scratch_offsets(call)
+    scratch, scratch_alignment = _scratch_size(call)
     return Step(
         name,
         reads=tuple(buffer[op.operands[i]] for i in held),
@@ -114,8 +148,8 @@ def _step(name: str, op: Operation, call: KernelCall, buffer: Mapping[Value, str
         accesses=Accesses(
             {k: accesses.reads[i] for k, i in enumerate(held) if i in accesses.reads}, accesses.writes, accesses.atomic
         ),
-        scratch=offsets[-1] + parts[-1].bytes if parts else 0,
-        scratch_alignment=max((part.alignment for part in parts), default=1),
+        scratch=scratch,
+        scratch_alignment=scratch_alignment,
         after=after,
     )
 

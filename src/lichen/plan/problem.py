@@ -28,12 +28,34 @@ class Buffer:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """A tensor that is kept by rows: row `y`, of `row_bytes` bytes, lies in `buffer` at place `y` modulo `rows`."""
+
+    tensor: str
+    buffer: str
+    rows: int
+    row_bytes: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kernel call of a streamed step. The intervals of its accesses are relative to the start of the whole tensors."""
+
+    reads: tuple[Rows, ...]
+    writes: tuple[Rows, ...]
+    accesses: Accesses
+
+
+@dataclass(frozen=True)
 class Step:
-    """One kernel call.
+    """One kernel call, or a streamed region of them.
 
     `reads` names the buffer of each operand and `writes` that of each result; `accesses` has an entry for every one of them,
     with intervals relative to the start of the buffer. `scratch` bytes belong to the step while it runs. `after` names earlier
     steps that must come first for a reason no buffer shows, such as the order of accesses to the module's state.
+
+    A streamed step runs its `parts` one after the other, and access `k` is part `k`. Among its results are `rings`, buffers of the
+    newest rows of tensors that only exist within the step.
     """
 
     name: str
@@ -43,6 +65,8 @@ class Step:
     scratch: int = 0
     scratch_alignment: int = 1
     after: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    rings: frozenset[str] = frozenset()
 
     def reads_of(self, buffer: str) -> list[Intervals]:
         """The read intervals of every operand that is `buffer`; an operand may be used twice."""
@@ -146,6 +170,20 @@ class Problem:
         for name in step.after:
             _require(name in self.step_index, f"{where} must come after {name!r}, which is not a step")
         _check_names(f"result of {where}", step.writes)
+        _require(
+            len(step.parts) in (0, step.accesses.count),
+            f"{where} has {len(step.parts)} parts and {step.accesses.count} accesses",
+        )
+        for part in step.parts:
+            for rows in part.reads:
+                _require(
+                    rows.buffer in (*step.reads, *step.rings, *step.writes), f"{where} does not list {rows.buffer!r}"
+                )
+            for rows in part.writes:
+                _require(rows.buffer in step.writes, f"{where} does not list {rows.buffer!r} among its results")
+        for name in step.rings:
+            users = [other.name for other in self.steps if name in (*other.reads, *other.writes)]
+            _require(users == [step.name] and name not in self.outputs, f"ring {name!r} of {where} is used elsewhere")
         both = sorted(set(step.reads) & set(step.writes))
         _require(not both, f"{where} reads and writes {both}; give the result a buffer of its own")
         _require(step.scratch >= 0, f"{where} asks for {step.scratch} bytes of scratch; that cannot be negative")

@@ -1,0 +1,216 @@
+"""A streaming region: consecutive operations evaluated by rows, so that of the tensors between them only the rows in use exist.
+
+How this works inside: each operation is a stage that computes its rows from top to bottom, one a call. The last stages are asked for
+their rows in turn; a stage that is asked first asks those it reads from, the shallowest first, so every row is computed as late as
+it can be, and once. From the resulting sequence of calls follows how many of its newest rows each tensor
+has to keep: its ring. Which rows a call reads is what the operator's `accesses` say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lichen.ir.accesses import Accesses
+from lichen.ir.kernel import Core, KernelCall
+from lichen.ir.module import Constant, Function, Operation, Value
+from lichen.ir.operator import operator
+
+ELEMENTWISE = frozenset(
+    {"add", "sub", "mul", "relu", "relu6", "leaky_relu", "hard_swish", "logistic", "tanh", "quantize", "dequantize"}
+)
+"""Kinds whose kernels know no rows, but compute one as they would a tensor of one row."""
+
+SPATIAL = frozenset({"conv2d", "depthwise_conv2d", "max_pool2d", "avg_pool2d", "pad"})
+"""Kinds whose kernels compute a range of rows."""
+
+MOST_STAGES = 127  # their numbers are int8 in the generated C
+
+
+def can_stream(op: Operation) -> bool:
+    """Whether `op` computes rows (1, height, width, channels) from rows of its operands, the same ones if it is elementwise."""
+    if op.kind not in ELEMENTWISE | SPATIAL:
+        return False
+    result = op.results[0].type
+    operands = _variables(op)
+    if not operands or any(type(v) is not Value for v in operands):
+        return False
+    if any(v.type.rank != 4 or v.type.shape[0] != 1 for v in (*operands, op.results[0])):
+        return False
+    if op.kind in SPATIAL:
+        return True
+    constants = [v.type.shape for v in op.operands if v not in operands]
+    return all(v.type.shape == result.shape for v in operands) and all(len(s) < 3 or s[-3] == 1 for s in constants)
+
+
+def row_bytes(value: Value) -> int:
+    """Bytes of one row of an image."""
+    return value.type.bytes // value.type.shape[1]
+
+
+class Stage:
+    """An operation of a region, row by row."""
+
+    def __init__(self, op: Operation) -> None:
+        self.op, self.result = op, op.results[0]
+        self.rows = self.result.type.shape[1]
+        self.reads = list(dict.fromkeys(_variables(op)))
+
+    @cached_property
+    def accesses(self) -> list[Accesses]:
+        """What each call, computing one row, accesses: intervals relative to the start of the whole tensors."""
+        whole = operator(self.op.kind).accesses(self.op)
+        step = whole.count // self.rows
+        assert step * self.rows == whole.count, "a row's accesses follow those of the row above"
+        held = [i for i, v in enumerate(self.op.operands) if v in self.reads]
+        return [
+            Accesses(
+                {k: whole.reads[i][r * step : (r + 1) * step] for k, i in enumerate(held)},
+                {0: whole.writes[0][r * step : (r + 1) * step]},
+                whole.atomic,
+            )
+            for r in range(self.rows)
+        ]
+
+    @cached_property
+    def needs(self) -> dict[Value, NDArray[np.int64]]:
+        """The rows `[first, last)` of each operand that the call for row `r` reads, in row `r` of an array."""
+        found: dict[Value, NDArray[np.int64]] = {}
+        for k, value in enumerate(v for v in self.op.operands if v in self.reads):
+            ranges = np.array([_row_range(call.reads[k], row_bytes(value)) for call in self.accesses], np.int64)
+            if value in found:
+                ranges = np.stack(
+                    [np.minimum(ranges[:, 0], found[value][:, 0]), np.maximum(ranges[:, 1], found[value][:, 1])], 1
+                )
+            found[value] = ranges
+        return found
+
+
+@dataclass(frozen=True)
+class Region:
+    """Stages, the calls in order (each the index of a stage, whose next row it computes), and where tensors live.
+
+    `home` is the tensor in whose ring a tensor lives: its own, or that of the elementwise result that takes its place. `rings` has
+    the number of rows of each ring. Tensors that are in neither come from outside or are needed there, and are kept whole.
+    """
+
+    stages: tuple[Stage, ...]
+    calls: tuple[int, ...]
+    home: dict[Value, Value]
+    rings: dict[Value, int]
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        return tuple(stage.op for stage in self.stages)
+
+    @property
+    def results(self) -> tuple[Value, ...]:
+        """The tensors that are needed outside."""
+        return tuple(stage.result for stage in self.stages if stage.result not in self.home)
+
+
+class Streams:
+    """The regions there can be in a function."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.stages = [Stage(op) if can_stream(op) else None for op in function.operations]
+        self.consumers: dict[Value, list[Operation]] = {}
+        for op in function.operations:
+            for value in dict.fromkeys(op.operands):
+                self.consumers.setdefault(value, []).append(op)
+
+    def region(self, begin: int, end: int) -> Region:
+        """The region of operations `begin` to `end`, all of which can stream."""
+        stages = [stage for stage in self.stages[begin:end] if stage is not None]
+        assert len(stages) == end - begin <= MOST_STAGES
+        inside = {stage.op for stage in stages}
+        home = {s.result: s.result for s in stages if not self._is_needed_outside(s.result, inside)}
+        calls = _calls(stages, [i for i, stage in enumerate(stages) if stage.result not in home])
+        for stage in stages:
+            taken = self._in_place(stage, home)
+            if taken is not None:
+                home.update((value, stage.result) for value, owner in home.items() if owner is taken)
+        return Region(tuple(stages), calls, home, _rings(stages, calls, home))
+
+    def _is_needed_outside(self, value: Value, inside: set[Operation]) -> bool:
+        readers = self.consumers.get(value, [])
+        return self.function.is_output(value) or not readers or any(op not in inside for op in readers)
+
+    def _in_place(self, stage: Stage, home: dict[Value, Value]) -> Value | None:
+        """The operand whose place the result of an elementwise stage takes: one that nobody else reads."""
+        if stage.op.kind not in ELEMENTWISE or stage.result not in home:
+            return None
+        for value in reversed(stage.reads):
+            alone = len(self.consumers[value]) == 1
+            if alone and home.get(value) is value and row_bytes(value) == row_bytes(stage.result):
+                return value
+        return None
+
+
+def row_call(op: Operation, core: Core) -> KernelCall:
+    """The kernel call for rows of `op`: the operator's own if it takes a range of rows, else that for a tensor of one row."""
+    if op.kind in SPATIAL:
+        return operator(op.kind).lower(op, core)
+    ones = {v: Value(v.name, v.type.with_shape(1, 1, *v.type.shape[2:])) for v in (*_variables(op), *op.results)}
+    small = Operation(op.kind, [ones.get(v, v) for v in op.operands], [ones[v] for v in op.results], op.attributes)
+    return operator(op.kind).lower(small, core)
+
+
+def _variables(op: Operation) -> list[Value]:
+    return [v for v in op.operands if not isinstance(v, Constant)]
+
+
+def _row_range(reads: NDArray[np.int64], size: int) -> tuple[int, int]:
+    used = reads[reads[:, 0] < reads[:, 1]]
+    return (int(used[:, 0].min()) // size, -(-int(used[:, 1].max()) // size)) if len(used) else (0, 0)
+
+
+def _calls(stages: Sequence[Stage], goals: Sequence[int]) -> tuple[int, ...]:
+    """All rows of the stages `goals`, that which is furthest behind first, and what they need of the others."""
+    index = {stage.result: i for i, stage in enumerate(stages)}
+    depth: list[int] = []
+    asks: list[list[tuple[int, NDArray[np.int64]]]] = []
+    for stage in stages:
+        asked = sorted((depth[index[v]], index[v]) for v in stage.needs if v in index)
+        depth.append(max((d for d, _ in asked), default=0) + 1)
+        asks.append([(i, stage.needs[stages[i].result][:, 1]) for _, i in asked])
+    done = [0] * len(stages)
+    calls: list[int] = []
+
+    def compute(i: int) -> None:
+        for other, ends in asks[i]:
+            while done[other] < ends[done[i]]:
+                compute(other)
+        done[i] += 1
+        calls.append(i)
+
+    while unfinished := [i for i in goals if done[i] < stages[i].rows]:
+        compute(min(unfinished, key=lambda i: (done[i] / stages[i].rows, -i)))
+    return tuple(calls)
+
+
+def _rings(stages: Sequence[Stage], calls: Sequence[int], home: dict[Value, Value]) -> dict[Value, int]:
+    """When a row is written, the ring reaches down to the oldest row that the call itself or a later one reads."""
+    turns = [np.flatnonzero(np.asarray(calls) == i) for i in range(len(stages))]
+    far = np.iinfo(np.int64).max
+    oldest = {owner: np.full(len(calls), far, np.int64) for owner in home.values()}
+    for stage, turn in zip(stages, turns, strict=True):
+        for value, ranges in stage.needs.items():
+            if value in home:
+                first, last = ranges[: len(turn)].T
+                reads = oldest[home[value]]
+                reads[turn] = np.minimum(reads[turn], np.where(first < last, first, far))
+    rings = dict.fromkeys(oldest, 1)
+    for reads in oldest.values():
+        reads[:] = np.minimum.accumulate(reads[::-1])[::-1]
+    for stage, turn in zip(stages, turns, strict=True):
+        if stage.result in home:
+            row = np.arange(len(turn), dtype=np.int64)
+            kept = row + 1 - np.minimum(oldest[home[stage.result]][turn], row)
+            rings[home[stage.result]] = max(rings[home[stage.result]], int(kept.max()))
+    return rings

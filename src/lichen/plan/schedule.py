@@ -1,0 +1,189 @@
+"""Which consecutive operations are streamed together: all choices that no other beats in both memory and time.
+
+How this works inside: a schedule cuts the function into single layers and regions. What a piece needs in RAM is known without
+planning it: what it holds itself at its worst call, and the tensors that live on beside it. So the best cut under a limit is a
+shortest path over the positions between operations, on which pieces that need more than the limit are forbidden and each streamed
+row costs one. Lowering the limit below what was found, again and again, gives the front. Each of its schedules is then planned, for
+offsets may need a little more than the worst piece, and only those stay that save memory.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lichen.errors import InputError
+from lichen.ir.kernel import Core
+from lichen.ir.module import Function, Value
+from lichen.plan.footprint import Footprints
+from lichen.plan.lower import problem_of
+from lichen.plan.planner import make_plan
+from lichen.plan.rows import MOST_STAGES, Region, Streams, row_bytes
+
+KINDS = ("layers", "stream", "auto")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Regions to stream, in order; the rest runs layer by layer. `arena` bytes as planned, `rows` streamed kernel calls.
+
+    No row is computed twice, so the MACs are those of the function.
+    """
+
+    regions: tuple[Region, ...]
+    arena: int
+
+    @property
+    def rows(self) -> int:
+        return sum(len(region.calls) for region in self.regions)
+
+
+def choose(function: Function, core: Core, kind: str, ram: int) -> Schedule:
+    """The schedule called `kind`: `layers`, `stream` (the least memory) or `auto`: the fastest whose arena fits into `ram` bytes.
+
+    Where none does, `auto` is the one of the least memory, too. Raises `InputError` for any other kind.
+    """
+    if kind not in KINDS:
+        raise InputError(f"--schedule {kind} is not one of {', '.join(KINDS)}")
+    if kind == "layers":
+        return _planned(function, core, ())
+    schedules = front(function, core)
+    fitting = [s for s in schedules if s.arena <= ram]
+    return fitting[0] if kind == "auto" and fitting else schedules[-1]
+
+
+def front(function: Function, core: Core) -> list[Schedule]:
+    """From layer by layer to the least memory: every schedule needs less memory, and streams more rows, than the one before."""
+    cuts = _Cuts(function, core)
+    found: list[Schedule] = []
+    limit: float = math.inf
+    while (cut := cuts.best(limit)) is not None:
+        limit = cut.need - 1
+        schedule = _planned(function, core, cut.regions)
+        if not found or schedule.arena < found[-1].arena:
+            found.append(schedule)
+            limit = min(limit, schedule.arena - 1)
+    return found
+
+
+def _planned(function: Function, core: Core, regions: tuple[Region, ...]) -> Schedule:
+    problem, _ = problem_of(function, core, regions)
+    return Schedule(regions, make_plan(problem, exact=False).peak)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    regions: tuple[Region, ...]
+    need: int
+    """Bytes of the piece that needs most."""
+
+
+@dataclass(frozen=True)
+class _Piece:
+    end: int
+    need: int
+    rows: int
+    region: Region | None
+
+
+class _Cuts:
+    """All pieces that a function can be cut into, by the position where they begin."""
+
+    def __init__(self, function: Function, core: Core) -> None:
+        self.count = len(function.operations)
+        self.problem, self.names = problem_of(function, core)
+        self.footprints = Footprints(self.problem)
+        self.streams = Streams(function)
+        position = {op: i for i, op in enumerate(function.operations)}
+        steps = {name: position[op] for name, op in self.names.operation.items()}
+        self.step_at = {steps[step.name]: s for s, step in enumerate(self.problem.steps)}
+        self.lives = []
+        for buffer in self.problem.buffers:
+            name = buffer.name
+            users = [
+                steps[self.problem.steps[s].name] for s in (*self.problem.writers[name], *self.problem.readers[name])
+            ]
+            first = -1 if name in self.problem.inputs else min(users)
+            last = self.count if name in self.problem.outputs else max(users, default=-1)
+            self.lives.append((first, last))
+        self.pieces = [self._from(begin) for begin in range(self.count)]
+
+    def best(self, limit: float) -> _Cut | None:
+        """The cut that streams fewest rows, and then into fewest pieces, of all whose pieces need at most `limit` bytes."""
+        ways: list[tuple[int, int, int, _Piece | None] | None] = [(0, 0, 0, None), *[None] * self.count]
+        for begin, pieces in enumerate(self.pieces):
+            here = ways[begin]
+            for piece in pieces:
+                if here is not None and piece.need <= limit:
+                    rows, cuts = here[0] + piece.rows, here[1] + 1
+                    there = ways[piece.end]
+                    if there is None or (rows, cuts) < there[:2]:
+                        ways[piece.end] = rows, cuts, begin, piece
+        taken: list[_Piece] = []
+        position = self.count
+        while position:
+            way = ways[position]
+            if way is None or way[3] is None:
+                return None
+            taken.append(way[3])
+            position = way[2]
+        regions = tuple(piece.region for piece in reversed(taken) if piece.region is not None)
+        return _Cut(regions, max((piece.need for piece in taken), default=0))
+
+    def _from(self, begin: int) -> list[_Piece]:
+        pieces = [_Piece(begin + 1, self._layer(begin), 0, None)]
+        for end in range(begin + 2, min(self.count, begin + MOST_STAGES) + 1):
+            if any(stage is None for stage in self.streams.stages[begin:end]):
+                break
+            region = self.streams.region(begin, end)
+            pieces.append(
+                _Piece(end, self._beside(begin, end) + self._held(region, begin, end), len(region.calls), region)
+            )
+        return pieces
+
+    def _beside(self, begin: int, end: int) -> int:
+        """Bytes that are there before the piece and needed after it."""
+        return sum(
+            b.size
+            for b, (first, last) in zip(self.problem.buffers, self.lives, strict=True)
+            if first < begin and last >= end
+        )
+
+    def _layer(self, position: int) -> int:
+        if position not in self.step_at:
+            return 0  # a view
+        step, lives = self.step_at[position], list(enumerate(self.lives))
+        dying = tuple(b for b, (first, last) in lives if first < position == last)
+        born = tuple(b for b, (first, _) in lives if first == position)
+        scratch = self.problem.steps[step].scratch
+        return self._beside(position, position + 1) + scratch + self.footprints.union(step, dying, born)
+
+    def _held(self, region: Region, begin: int, end: int) -> int:
+        """The most that a region holds at any of its calls, of rings, results, and operands that die in it."""
+        calls = np.asarray(region.calls)
+        total = np.zeros(len(calls), np.int64)
+        users: dict[Value, list[NDArray[np.int64]]] = {}
+        oldest: dict[Value, NDArray[np.int64]] = {}
+        for i, stage in enumerate(region.stages):
+            turns = np.flatnonzero(calls == i)
+            if stage.result in region.home:
+                users.setdefault(region.home[stage.result], []).append(turns)
+            else:
+                total += row_bytes(stage.result) * np.searchsorted(turns, np.arange(len(calls)), side="right")
+            for value, ranges in stage.needs.items():
+                if value in region.home:
+                    users.setdefault(region.home[value], []).append(turns)
+                elif value not in region.results:
+                    rows = oldest.setdefault(value, np.full(len(calls), value.type.shape[1], np.int64))
+                    rows[turns] = np.minimum(rows[turns], ranges[: len(turns), 0])
+        for owner, rings in region.rings.items():
+            moments = np.concatenate(users[owner])
+            total[moments.min() : moments.max() + 1] += rings * row_bytes(owner)
+        index = self.problem.buffer_index
+        for value, rows in oldest.items():
+            if begin <= self.lives[index[self.names.buffer[value]]][1] < end:
+                total += row_bytes(value) * (value.type.shape[1] - np.minimum.accumulate(rows[::-1])[::-1])
+        return int(total.max())

@@ -1,0 +1,119 @@
+"""Streaming regions: who computes when, how many rows are kept, and what shares a place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from conv_strategies import convolutional_graphs
+from graphs import int8
+from lichen.ir.module import Function, Module, Operation, Value, constant
+from lichen.ir.types import DType, Quantisation, TensorType
+from lichen.plan.rows import Region, Streams, can_stream
+
+ONES = {"dilation": (1, 1), "stride": (1, 1), "activation": "none"}
+
+
+def conv(x: Value, name: str, kernel: int = 3, stride: int = 1) -> Operation:
+    """A convolution of two channels to two, padded so that only the stride changes the size."""
+    type_ = TensorType((2, kernel, kernel, 2), DType.INT8, Quantisation.per_tensor(0.1, 0))
+    weights = constant(f"{name}_w", np.ones(type_.shape, np.int8), type_)
+    _, height, width, _ = x.type.shape
+    before, after = (kernel - 1) // 2, kernel // 2
+    result = Value(name, int8((1, -(-height // stride), -(-width // stride), 2)))
+    attributes = ONES | {"stride": (stride, stride), "padding": (before, after, before, after)}
+    return Operation("conv2d", [x, weights], [result], attributes)
+
+
+def add(a: Value, b: Value, name: str) -> Operation:
+    return Operation("add", [a, b], [Value(name, a.type)], {"activation": "none"})
+
+
+def function(*operations: Operation) -> Function:
+    """A function of one input that returns the last result."""
+    return Function("infer", [operations[0].operands[0]], list(operations), [operations[-1].results[0]])
+
+
+def kept(region: Region) -> dict[str, int]:
+    return {value.name: rows for value, rows in region.rings.items()}
+
+
+@pytest.fixture
+def x() -> Value:
+    return Value("x", int8((1, 12, 5, 2)))
+
+
+def test_a_window_keeps_as_many_rows_as_it_reaches_over(x: Value) -> None:
+    """Kernel 5 behind kernel 3: five rows, each computed once, as late as possible."""
+    a = conv(x, "a")
+    region = Streams(function(a, conv(a.results[0], "b", kernel=5))).region(0, 2)
+    assert kept(region) == {"a": 5}
+    assert region.calls == (0, 0, 0, 1, *(0, 1) * 9, 1, 1)
+
+
+def test_a_strided_window_takes_two_rows_at_a_time(x: Value) -> None:
+    """Kernel 3, stride 2: three rows are kept, and the first output row needs two."""
+    a = conv(x, "a")
+    b = conv(a.results[0], "b", stride=2)
+    region = Streams(function(a, b, conv(b.results[0], "c", kernel=1))).region(0, 3)
+    assert kept(region) == {"a": 3, "b": 1}
+    assert region.calls[:6] == (0, 0, 1, 2, 0, 0)
+
+
+def test_a_residual_costs_no_row_more_than_the_windows(x: Value) -> None:
+    """The sum takes the place of the branch that nobody else reads."""
+    a = conv(x, "a")
+    b = conv(a.results[0], "b")
+    c = conv(b.results[0], "c")
+    total = add(a.results[0], c.results[0], "sum")
+    region = Streams(function(a, b, c, total, conv(total.results[0], "d"))).region(0, 5)
+    assert kept(region) == {"a": 3, "b": 3, "sum": 3}
+    assert region.home[c.results[0]] is total.results[0]
+
+
+def test_what_is_needed_outside_is_kept_whole(x: Value) -> None:
+    """A residual that crosses the cut."""
+    a = conv(x, "a")
+    b = conv(a.results[0], "b")
+    c = conv(b.results[0], "c")
+    region = Streams(function(a, b, c, add(a.results[0], c.results[0], "sum"))).region(0, 3)
+    assert kept(region) == {"b": 3}
+    assert [v.name for v in region.results] == ["a", "c"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(module=convolutional_graphs())
+def test_every_call_finds_the_rows_it_reads(module: Module) -> None:
+    """Simulated row by row: written before, not overwritten since; no row twice, and all of those that are needed outside."""
+    operations = module.infer.operations
+    assert all(map(can_stream, operations))
+    region = Streams(module.infer).region(0, len(operations))
+    done = [0] * len(operations)
+    rings: dict[tuple[Value, int], tuple[Value, int]] = {}
+    for call in region.calls:
+        stage, row = region.stages[call], done[call]
+        for value, ranges in stage.needs.items():
+            for needed in range(*ranges[row]):
+                if value in region.home:
+                    home = region.home[value]
+                    assert rings[home, needed % region.rings[home]] == (value, needed)
+                elif value in region.results:
+                    assert needed < done[[s.result for s in region.stages].index(value)]
+        if stage.result in region.home:
+            home = region.home[stage.result]
+            rings[home, row % region.rings[home]] = stage.result, row
+        done[call] += 1
+    for stage, rows in zip(region.stages, done, strict=True):
+        assert rows == stage.rows or (stage.result in region.home and 0 < rows < stage.rows)
+
+
+def test_what_cannot_be_computed_by_rows_cannot_stream(x: Value) -> None:
+    """A transpose, a matrix, and a sum that repeats a single row of a variable."""
+    row = Value("row", int8((1, 1, 5, 2)))
+    y = Value("y", x.type)
+    matrix = Value("m", int8((12, 10)))
+    assert can_stream(add(x, x, "z"))
+    assert not can_stream(Operation("add", [x, row], [y], {"activation": "none"}))
+    assert not can_stream(Operation("relu", [matrix], [Value("n", matrix.type)]))
+    assert not can_stream(Operation("transpose", [x], [Value("t", x.type)], {"permutation": (0, 1, 2, 3)}))

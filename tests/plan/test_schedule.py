@@ -1,0 +1,52 @@
+"""The search over schedules: every point of the front is better than the last, and the published targets are met."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from conv_strategies import convolutional_graphs
+from lichen.compiler import prepare
+from lichen.errors import InputError
+from lichen.ir.kernel import PLAIN
+from lichen.ir.module import Module
+from lichen.plan import make_plan, problem_of
+from lichen.plan.schedule import choose, front
+from lichen.reading import load
+
+
+@settings(max_examples=6, deadline=None)
+@given(module=convolutional_graphs())
+def test_the_front_falls_in_memory_and_rises_in_rows(module: Module) -> None:
+    """It begins layer by layer; what is planned for each point is what it says."""
+    schedules = front(module.infer, PLAIN)
+    assert schedules[0].regions == ()
+    for one, next_ in pairwise(schedules):
+        assert next_.arena < one.arena and next_.rows > one.rows
+    for schedule in schedules:
+        problem, _ = problem_of(module.infer, PLAIN, schedule.regions)
+        assert make_plan(problem, exact=False).peak == schedule.arena
+
+
+def test_published_targets(lichen_data: Path) -> None:
+    """Arena with inputs and outputs, no multiplication more: 14,000 bytes for ResNet-8, 38,000 for the person detector."""
+    for name, target in (("resnet8_int8", 14_000), ("vww_96_int8", 38_000)):
+        module = prepare(load(lichen_data / "models" / f"{name}.tflite"))
+        assert front(module.infer, PLAIN)[-1].arena <= target
+
+
+def test_schedules_by_name(lichen_data: Path) -> None:
+    """auto is the fastest that fits, and the smallest where none does."""
+    infer = prepare(load(lichen_data / "models" / "resnet8_int8.tflite")).infer
+    schedules = front(infer, PLAIN)
+    assert choose(infer, PLAIN, "layers", 1).regions == ()
+    assert choose(infer, PLAIN, "stream", 1 << 20).arena == schedules[-1].arena
+    assert choose(infer, PLAIN, "auto", 1 << 20).regions == ()
+    assert choose(infer, PLAIN, "auto", schedules[1].arena).arena == schedules[1].arena
+    assert choose(infer, PLAIN, "auto", schedules[1].arena - 1).arena == schedules[2].arena
+    assert choose(infer, PLAIN, "auto", 1).arena == schedules[-1].arena
+    with pytest.raises(InputError, match="rows is not one of layers, stream, auto"):
+        choose(infer, PLAIN, "rows", 1)

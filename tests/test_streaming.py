@@ -1,0 +1,58 @@
+"""Streaming as users meet it: compiled for a limit of RAM, linked for the Cortex-M4, emulated, profiled and validated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lichen.compiler import analyze, compile_model
+from lichen.device.count import count_first
+from lichen.device.executor import open_executor
+from lichen.device.validate import validate
+from lichen.errors import DoesNotFitError
+from lichen.ir.interpret import Interpreter
+from lichen.reading import load
+from lichen.targets.folder import open_folder
+from native_check import random_input
+
+
+@pytest.mark.parametrize(("name", "ram"), [("resnet8_int8", 14_000), ("vww_96_int8", 30_000)])
+def test_same_bytes_in_less_memory(name: str, ram: int, lichen_data: Path, tmp_path: Path) -> None:
+    """Under half the RAM or little more than the input, no MAC more, at most 5 % more instructions."""
+    path = lichen_data / "models" / f"{name}.tflite"
+    layers = compile_model(load(path), "mps2-an386", tmp_path / "layers")
+    streamed = compile_model(load(path), "mps2-an386", tmp_path / "streamed", ram=ram)
+    assert streamed.arena <= ram < layers.arena and streamed.macs == layers.macs
+    model = open_folder(streamed.path)
+    assert "stream" in {op["kind"] for op in model.manifest["ops"]}
+    module = load(path)
+    x = random_input(module.infer.inputs[0].type, np.random.default_rng(0))
+    with open_executor(model, "qemu") as executor:
+        np.testing.assert_array_equal(executor.run([x[np.newaxis]])[0][0], Interpreter(module).run([x])[0])
+    counts = [
+        count_first(open_folder(folder.path), "qemu", [x[np.newaxis]]).instructions for folder in (layers, streamed)
+    ]
+    assert counts[0] is not None and counts[1] is not None and counts[1] <= 1.05 * counts[0]
+
+
+def test_what_streams_is_validated_at_its_ends(lichen_data: Path, tmp_path: Path) -> None:
+    """Tensors within a region are nowhere whole; those that leave it are compared like all others."""
+    path = lichen_data / "models" / "resnet8_int8.tflite"
+    model = open_folder(compile_model(load(path), "mps2-an386", tmp_path / "model", schedule="stream").path)
+    x = random_input(load(path).infer.inputs[0].type, np.random.default_rng(1))
+    assert validate(model, "native", [x[np.newaxis]]) is None
+    source = tmp_path / "model" / "resnet8_int8.c"
+    source.write_text(source.read_text().replace("next[stage]++", "next[stage]++ * (stage != 3)"))
+    difference = validate(open_folder(tmp_path / "model"), "native", [x[np.newaxis]])
+    assert difference is not None and difference.op == model.manifest["ops"][0]["name"]
+
+
+def test_a_limit_that_nothing_meets_is_refused(lichen_data: Path, tmp_path: Path) -> None:
+    """What the smallest schedule needs is said, and nothing is written."""
+    path = lichen_data / "models" / "resnet8_int8.tflite"
+    smallest = analyze(load(path)).schedules[-1].arena
+    with pytest.raises(DoesNotFitError, match=f"needs {smallest:,} bytes"):
+        compile_model(load(path), "mps2-an386", tmp_path / "model", ram=smallest - 1)
+    assert not (tmp_path / "model").exists()
