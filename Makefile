@@ -7,10 +7,10 @@ STAMP := $(VENV)/installed
 export LICHEN_DATA ?= $(wildcard $(abspath ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test lint types unit format golden lock bench prove clean
+.PHONY: help setup packages demo test lint types unit format golden lock bench bench-memory prove clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: packages $(STAMP) ## set up .venv from requirements.lock, and the compilers and emulators
 
@@ -51,6 +51,9 @@ lock: ## write requirements.lock anew from pyproject.toml
 
 bench: setup ## the README's figures: RAM, flash and instructions of the reference models on the emulated Cortex-M4
 	$(BIN)/python benchmarks/figures.py
+
+bench-memory: setup ## every schedule of the reference models: arena and instructions on the emulated Cortex-M4
+	$(BIN)/python benchmarks/memory.py
 
 prove: setup ## all real inputs through interpreter, native C and the emulated Cortex-M4, against tflite-micro (slow)
 	$(BIN)/python -m pytest tests/test_same_bytes.py -m 'slow or not slow'

@@ -47,6 +47,18 @@ def streaming_module(size: int = 8) -> Module:
     return Module("streaming", {"infer": Function("infer", [x], operations, [y])})
 
 
+def deep_module(name: str = "deep") -> Module:
+    """Two 3x3 convolutions of a 16x16 image of one channel: to eight channels and back, so that the one between is the largest."""
+    x, between, y = (Value(n, int8((1, 16, 16, c), 0.1)) for n, c in (("x", 1), ("between", 8), ("y", 1)))
+    operations = []
+    for source, result in ((x, between), (between, y)):
+        shape = (result.type.shape[3], 3, 3, source.type.shape[3])
+        weights = constant(f"{result.name}_w", np.ones(shape, np.int8), int8(shape, 0.01))
+        attributes = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "activation": "none"}
+        operations.append(Operation("conv2d", [source, weights], [result], dict(attributes)))
+    return Module(name, {"infer": Function("infer", [x], operations, [y])})
+
+
 def random_array(type_: TensorType, seed: int = 0) -> Array:
     """Random bytes of an integer type."""
     low, high = type_.dtype.range

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphs import conv_module, random_array
+from graphs import conv_module, deep_module, random_array
 from lichen.ir.interpret import Interpreter
 from lichen.ir.print import print_module
 from lichen.ir.samples import dequantise
@@ -182,6 +182,20 @@ def test_an_interrupted_run_leaves_nothing_behind(folder: Path, tmp_path: Path, 
     assert started
     assert not any(Path(f"/proc/{child}").exists() for child in started)
     assert [path.name for path in tmp_path.iterdir()] == ["X.npy"]
+
+
+def test_compile_streams_when_ram_is_short(tmp_path: Path) -> None:
+    """--ram takes the fastest schedule that fits, --schedule the one that is named; what cannot be met is a no, or a bad usage."""
+    path = tmp_path / "deep.lichen"
+    path.write_text(print_module(deep_module()))
+    small, *_, large = sorted(s["arena"] for s in answer("analyze", path)["schedules"])
+    compile_ = ("compile", path, "--board", "nano33ble", "--out", tmp_path / "model")
+    assert answer(*compile_)["ram"]["arena"] == large
+    assert answer(*compile_, "--ram", large)["ram"]["arena"] == large
+    assert answer(*compile_, "--ram", large - 1)["ram"]["arena"] < large
+    assert answer(*compile_, "--schedule", "stream")["ram"]["arena"] == small
+    assert answer(*compile_, "--ram", small - 1, code=1)["fits"] is False
+    assert "layers, stream, auto" in lichen(*compile_, "--schedule", "rows", code=2)
 
 
 def test_analyze_needs_no_compiler(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
