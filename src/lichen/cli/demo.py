@@ -16,6 +16,7 @@ from lichen.errors import MissingToolError
 def register(app: typer.Typer) -> None:
     demo = typer.Typer(help="Rebuild a published result on real data.", no_args_is_help=True)
     demo.command("digits", epilog="Example: lichen demo digits --out build/digits")(digits)
+    demo.command("power-plant", epilog="Example: LICHEN_DATA=../data lichen demo power-plant --json")(power_plant)
     app.add_typer(demo, name="demo")
 
 
@@ -42,3 +43,40 @@ def digits(
     )
     if out is not None:
         print(f"the compiled models are in {out}")
+
+
+def power_plant(
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the compiled model in this folder.")] = None,
+    on: Annotated[str, typer.Option("--on", help="qemu or native.")] = "qemu",
+    epochs: Annotated[int, typer.Option(min=1, help="How often to go through the training part.")] = 20,
+    json: Json = False,
+) -> None:
+    """Train a whole network on an emulated Cortex-M4, over its serial line, and in PyTorch beside it."""
+    try:
+        from lichen.demos.power_plant import run
+    except ModuleNotFoundError as error:
+        raise MissingToolError(
+            f"the demo needs the package {error.name}, which is not installed: pip install 'lichen[torch]'"
+        ) from error
+
+    result = run(progress_bar, out, on, epochs)
+    if json:
+        print_json(asdict(result))
+        return
+    print_table(
+        f"Mean squared error of standardised power, {epochs} epochs of 5,740 samples",
+        ["epoch", "on the chip", "PyTorch"],
+        [
+            [i, f"{a:.6f}", f"{b:.6f}"]
+            for i, (a, b) in enumerate(zip(result.loss_chip, result.loss_torch, strict=True), 1)
+        ],
+    )
+    print(f"largest relative difference {result.max_relative_difference:.1e}")
+    print(f"error on the test part: {result.rmse_chip:.2f} MW on the chip, {result.rmse_torch:.2f} MW in PyTorch")
+    print(
+        f"RAM {result.ram:,} bytes (arena {result.arena:,}, state {result.state:,}), flash {result.flash or 0:,} bytes"
+    )
+    if result.instructions_per_sample and result.instructions_infer:
+        print(
+            f"instructions: {result.instructions_per_sample:,} to learn a sample, {result.instructions_infer:,} to infer"
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,17 +33,25 @@ def count_first(model: ModelFolder, on: str, sample: Sequence[Array]) -> Count:
 
     The host and a board on a serial port count nothing.
     """
+    return _count(model, on, lambda session: session.infer([x[0] for x in sample]))
+
+
+def count_lesson(model: ModelFolder, on: str, sample: Sequence[Array]) -> Count:
+    """The same of one call of `learn` with `sample`, arrays `(1, *shape)`, the target last."""
+    return _count(model, on, lambda session: session.learn(sample))
+
+
+def _count(model: ModelFolder, on: str, work: Callable[[Session], object]) -> Count:
     if on not in ("qemu", "simavr"):
         return Count(None, None, None)
     board = _emulated_board(model, on)
     firmware = build_firmware(model, board)
-    inputs = [x[0] for x in sample]
     if on == "simavr":
-        first = _count_simavr(model, firmware, inputs)
+        first = _count_simavr(model, firmware, work)
         return Count(first.instructions, first.cycles, "emulated")
     with BlockCounter(firmware.elf) as counter:
         with connect(model, firmware, counter.options) as session:
-            session.infer(inputs)
+            work(session)
         cost = count_window(counter.intervals(), firmware.elf, board.core)
     return Count(cost.instructions, cost.cycles, cost.cycles_are)
 
@@ -58,17 +66,17 @@ def profile(model: ModelFolder, on: str, sample: Sequence[Array] | None = None) 
     tensors = model.manifest["inputs"]
     inputs = [x[0] for x in sample] if sample else [np.zeros(t["shape"], t["dtype"]) for t in tensors]
     if on == "simavr":
-        return profile_simavr(_count_simavr(model, firmware, inputs), model.manifest)
+        return profile_simavr(_count_simavr(model, firmware, lambda s: s.infer(inputs)), model.manifest)
     with BlockCounter(firmware.elf) as counter:
         with connect(model, firmware, counter.options) as session:
             session.infer(inputs)
         return profile_qemu(counter.intervals(), firmware.elf, board.core, model.manifest)
 
 
-def _count_simavr(model: ModelFolder, firmware: Firmware, inputs: Sequence[Array]) -> InferenceCount:
+def _count_simavr(model: ModelFolder, firmware: Firmware, work: Callable[[Session], object]) -> InferenceCount:
     simavr = Simavr(firmware.elf, clock_hz=firmware.board.clock_hz)
     with Session(simavr, model.manifest) as session:
-        session.infer(inputs)
+        work(session)
         return simavr.first_inference
 
 
