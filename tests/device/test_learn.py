@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +82,16 @@ def test_bad_samples_teach_nothing(trainable: Module, folder: ModelFolder, on: s
         assert executor.read_state() == before
         executor.learn([x, label])
         assert executor.read_state() != before
+
+
+def test_damaged_functions_are_refused(folder: ModelFolder, tmp_path: Path) -> None:
+    """A manifest whose `learn` is not what it should be is no model folder."""
+    shutil.copytree(folder.path, tmp_path / "mlp")
+    manifest = json.loads((tmp_path / "mlp" / "manifest.json").read_text())
+    for broken in ([], {"learn": []}, {"learn": {"inputs": [{}], "outputs": []}}):
+        (tmp_path / "mlp" / "manifest.json").write_text(json.dumps(manifest | {"functions": broken}))
+        with pytest.raises(InputError, match="functions"):
+            open_folder(tmp_path / "mlp")
 
 
 def test_samples_larger_than_a_frame(tmp_path: Path) -> None:

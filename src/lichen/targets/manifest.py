@@ -79,6 +79,9 @@ _MANIFEST: _Schema = {
 }
 
 
+_FUNCTION: _Schema = {"inputs": [_TENSOR], "outputs": [_TENSOR]}
+
+
 def read_manifest(folder: Path) -> Mapping[str, Any]:
     """The manifest of a model folder: every key that Lichen reads is there and usable, every tensor lies inside the arena, every
     generated file exists. Raises `InputError`.
@@ -98,7 +101,7 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
         raise InputError(
             f"{file} is not a manifest of format {FORMAT}; compile the model again with this version of Lichen"
         )
-    fault = _fault(manifest, _MANIFEST, "") or _misfit(manifest)
+    fault = _fault(manifest, _MANIFEST, "") or _fault_of_functions(manifest) or _misfit(manifest)
     if fault:
         raise InputError(f"{file}: {fault}; compile the model again")
     for name in (f"{manifest['name']}.c", f"{manifest['name']}.lichen", *manifest["files"]):
@@ -127,14 +130,25 @@ def _fault(value: Any, schema: _Schema, where: str) -> str | None:
     return None
 
 
+def _fault_of_functions(manifest: Mapping[str, Any]) -> str | None:
+    """The same for the functions beside `infer`, of which a model need not have any."""
+    functions = manifest.get("functions", {})
+    if not isinstance(functions, dict):
+        return "'functions' is no object"
+    faults = (_fault(function, _FUNCTION, f"functions.{name}") for name, function in functions.items())
+    return next(filter(None, faults), None)
+
+
 def _misfit(manifest: Mapping[str, Any]) -> str | None:
     """The first tensor whose size does not follow from its type, or that does not lie in the arena."""
-    for tensor in [*manifest["inputs"], *manifest["outputs"]]:
+    functions = [manifest, *manifest.get("functions", {}).values()]
+    tensors = [tensor for function in functions for tensor in (*function["inputs"], *function["outputs"])]
+    for tensor in tensors:
         size = math.prod(tensor["shape"]) * np.dtype(tensor["dtype"]).itemsize
         if tensor["bytes"] != size:
             return f"tensor {tensor['name']} has {tensor['bytes']} bytes where its type has {size}"
     results = (result for op in manifest["ops"] for result in op["results"])
-    for tensor in [*manifest["inputs"], *manifest["outputs"], *results]:
+    for tensor in [*tensors, *results]:
         if tensor["offset"] + tensor["bytes"] > manifest["arena_bytes"]:
             return f"tensor {tensor['name']} does not lie in the arena of {manifest['arena_bytes']} bytes"
     return None

@@ -39,6 +39,7 @@ class NativeModel:
         self._library.lichen_native_bytes.restype = ctypes.c_size_t
         # Eight-byte words: aligned for whatever the instance holds.
         self._instance = (ctypes.c_uint64 * (-(-self._library.lichen_native_bytes() // 8)))()
+        self._losses: list[float] = []
         self._slot_bytes = model.state_bytes + OVERHEAD
         self._slots = (ctypes.c_uint8 * (2 * self._slot_bytes))()
         self.reset()
@@ -68,18 +69,18 @@ class NativeModel:
 
     def begin_learning(self, rate: float) -> None:
         """Sets the learning rate and counts lessons anew. Raises `InputError` for a rate below 0 or a model that does not learn."""
-        if not self.folder.learns:
-            raise InputError(f"{self.folder.name} does not learn; compile it with --learn")
+        self._require_learn()
         if not 0 <= rate < float("inf"):
             raise InputError(f"a learning rate of {rate} is not a number from 0")
         self._library.lichen_native_set_rate(self._instance, ctypes.c_float(rate))
-        self._losses: list[float] = []
+        self._losses = []
 
     def learn(self, inputs: Sequence[Array]) -> None:
         """Learns from samples: each input of `learn`, the target last, as `(n, *shape)`; after `begin_learning`.
 
         Raises `InputError` where a loss is not a finite number: what came before that sample is learned, the sample changed nothing.
         """
+        self._require_learn()
         samples = _pack(inputs, self.folder.manifest["functions"]["learn"]["inputs"])
         losses = np.zeros(len(samples), np.float32)
         self._library.lichen_native_learn.restype = ctypes.c_size_t
@@ -119,6 +120,10 @@ class NativeModel:
         """Sets the state to what was saved. Raises `StateError` if nothing was."""
         self._require_state()
         self._check(self._library.lichen_native_load(self._instance, self._slots, ctypes.c_size_t(self._slot_bytes)))
+
+    def _require_learn(self) -> None:
+        if not self.folder.learns:
+            raise InputError(f"{self.folder.name} does not learn; compile it with --learn")
 
     def _require_state(self) -> None:
         if not self.folder.state_bytes:
