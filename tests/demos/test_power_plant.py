@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 
-def test_chip_learns_as_pytorch_does(lichen_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Natively compiled for five epochs: the fixed keys, PyTorch's losses, an error below that of least squares."""
+def test_chip_learns_as_pytorch_does(lichen_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Natively compiled for five epochs: the fixed keys, PyTorch's losses, an error below that of least squares; what is kept."""
     monkeypatch.setenv("LICHEN_DATA", str(lichen_data))
     command = [sys.executable, "-m", "lichen", "demo", "power-plant", "--on", "native", "--epochs", "5", "--json"]
+    command += ["--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -21,6 +22,9 @@ def test_chip_learns_as_pytorch_does(lichen_data: Path, monkeypatch: pytest.Monk
     assert answer["max_relative_difference"] < 1e-3
     assert answer["rmse_chip"] == pytest.approx(answer["rmse_torch"], rel=1e-3)
     assert answer["rmse_chip"] < 4.56
+    assert json.loads((tmp_path / "result.json").read_text()) == answer
+    assert (tmp_path / "power_plant" / "power_plant.c").is_file()
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
     parameters = 4 * (4 * 32 + 2 * 32 * 32 + 32 + 3 * 32 + 1)
     assert answer["ram"] <= 2 * parameters + 4 * (4 + 3 * 32 + 1) + 4 * 32 + 1024
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lichen.cli.options import Json
-from lichen.cli.output import messages, print_json, print_table, progress_bar
+from lichen.cli.output import messages, print_json, print_table, progress_bar, write_json
 from lichen.errors import MissingToolError
 
 
@@ -46,20 +46,27 @@ def digits(
 
 
 def power_plant(
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the compiled model in this folder.")] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Keeps the compiled model, result.json and the picture of the losses.")
+    ] = Path("build", "demo-power-plant"),
     on: Annotated[str, typer.Option("--on", help="qemu or native.")] = "qemu",
     epochs: Annotated[int, typer.Option(min=1, help="How often to go through the training part.")] = 20,
     json: Json = False,
 ) -> None:
     """Train a whole network on an emulated Cortex-M4, over its serial line, and in PyTorch beside it."""
     try:
-        from lichen.demos.power_plant import run
+        from lichen.demos.power_plant import draw, run
     except ModuleNotFoundError as error:
         raise MissingToolError(
-            f"the demo needs the package {error.name}, which is not installed: pip install 'lichen[torch]'"
+            f"the demo needs the package {error.name}, which is not installed: pip install 'lichen[torch,report]'"
         ) from error
 
+    pictures = _can_draw()
     result = run(progress_bar, out, on, epochs)
+    write_json(out / "result.json", asdict(result))
+    if pictures:
+        draw(result, out)
+    messages.print(f"the compiled model, result.json and {'loss.png' if pictures else 'no picture'} are in {out}")
     if json:
         print_json(asdict(result))
         return
@@ -80,3 +87,15 @@ def power_plant(
         print(
             f"instructions: {result.instructions_per_sample:,} to learn a sample, {result.instructions_infer:,} to infer"
         )
+
+
+def _can_draw() -> bool:
+    """Whether pictures can be drawn; said before the long work begins, not after it."""
+    from lichen.report.picture import require_matplotlib
+
+    try:
+        require_matplotlib()
+    except MissingToolError as error:
+        messages.print(f"going on without pictures: {error}")
+        return False
+    return True

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +21,12 @@ def print_json(answer: Mapping[str, Any]) -> None:
     """The answer of a verb under `--json`."""
     json.dump(answer, sys.stdout, indent=1)
     sys.stdout.write("\n")
+
+
+def write_json(path: Path, answer: Mapping[str, Any]) -> None:
+    """The same object, in a file; folders are made as needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(answer, indent=1) + "\n", "utf-8")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -26,6 +26,7 @@ from lichen.learning.choice import All
 from lichen.learning.trainable import make_trainable
 from lichen.passes.gradient_descent import GradientDescent
 from lichen.reading import from_torch
+from lichen.report.loss_curves import draw_loss_curves
 from lichen.targets.folder import open_folder
 
 BOARD = "nucleo-f411re"
@@ -96,6 +97,16 @@ def run(bar: ProgressBar, keep: Path | None = None, on: str = "qemu", epochs: in
         state=compiled.state,
         instructions_per_sample=lesson.instructions,
         instructions_infer=inference.instructions,
+    )
+
+
+def draw(result: Result, folder: Path) -> None:
+    """Writes the picture `loss.png` into `folder`. Raises `MissingToolError` without matplotlib."""
+    draw_loss_curves(
+        folder / "loss.png",
+        "Power plant: the same network, trained on the chip and in PyTorch",
+        "mean squared error, standardised power",
+        {"on the chip": result.loss_chip, "PyTorch": result.loss_torch},
     )
 
 
