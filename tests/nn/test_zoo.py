@@ -6,8 +6,19 @@ import pytest
 import torch
 
 from lichen.data.digits import Digits, load_digits, shrink
+from lichen.errors import InputError
+from lichen.nn.notation import Block
 from lichen.nn.train import accuracy, fit, predict
-from lichen.nn.zoo import DIGITS_CNN, DIGITS_MLP, digits_cnn, digits_mlp
+from lichen.nn.zoo import (
+    DIGITS_CNN,
+    DIGITS_MLP,
+    MCUNET_VWW1,
+    digits_cnn,
+    digits_mlp,
+    mcunet_vww1,
+    mobilenet_v2,
+    mobilenet_v2_architecture,
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +50,37 @@ def test_initial_weights_depend_on_the_seed_only() -> None:
     torch.set_rng_state(state)
     digits_mlp()
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_mcunet_is_the_published_network() -> None:
+    """mcunet-vww1 has the 11.60 million operations it is stated with: multiplications, and the additions of its residuals."""
+    layers = list(MCUNET_VWW1.layers(80))
+    residuals = [
+        convolutions[-1]
+        for item, convolutions in zip(MCUNET_VWW1.items, layers, strict=True)
+        if isinstance(item, Block) and item.residual
+    ]
+    multiplications = MCUNET_VWW1.macs(80, classes=2)
+    assert multiplications == 11_578_816
+    assert round((multiplications + sum(r.size**2 * r.channels for r in residuals)) / 1e6, 2) == 11.60
+    assert layers[-1][-1].size == 3
+    assert mcunet_vww1()(torch.zeros(1, 3, 80, 80)).shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("width", "resolution", "macs", "parameters"),
+    [(1.0, 224, 300, 3.47), (0.5, 224, 97, 1.95), (0.35, 160, 30, 1.66)],
+)
+def test_mobilenet_v2_is_the_published_network(width: float, resolution: int, macs: float, parameters: float) -> None:
+    """Multiplications and parameters, in millions, are those of the authors' table, at other widths and resolutions too."""
+    architecture = mobilenet_v2_architecture(width)
+    assert architecture.macs(resolution, classes=1000) / 1e6 == pytest.approx(macs, rel=0.03)
+    model = mobilenet_v2(width, resolution=32)
+    assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(parameters, rel=0.02)
+    assert sum(isinstance(item, Block) for item in architecture.items) == 17
+
+
+def test_a_width_without_channels_is_refused() -> None:
+    """Widths are above 0."""
+    with pytest.raises(InputError, match="width"):
+        mobilenet_v2_architecture(0.0)

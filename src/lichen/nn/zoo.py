@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import nn
 
+from lichen.errors import InputError
+from lichen.nn.inverted_residual import build, random_images, settle
+from lichen.nn.notation import Architecture, Block, Convolution, parse
 from lichen.nn.train import Recipe
 
 DIGITS_CNN = Recipe(epochs=12, shift=2)
@@ -14,6 +18,12 @@ DIGITS_CNN = Recipe(epochs=12, shift=2)
 
 DIGITS_MLP = Recipe(epochs=60, shift=1)
 """How to train `digits_mlp`: 95 % in a few seconds."""
+
+MCUNET_VWW1 = parse(
+    "k3s2c16 16k3c8 48k3s2c16 48k3c16r 48k3c16r 48k7s2c24 144k3c24r 120k5c24r 144k7s2c40 240k7c40r 240k3c48 192k3c48r "
+    "240k5s2c96 480k3c96r 384k3c96r 288k7c160"
+)
+"""MCUNet for visual wake words on images of 80x80x3 (Lin et al., arXiv 2007.10319)."""
 
 
 def digits_cnn(seed: int = 0) -> nn.Module:
@@ -35,6 +45,47 @@ def digits_cnn(seed: int = 0) -> nn.Module:
 def digits_mlp(seed: int = 0) -> nn.Module:
     """14x14x1 digits (`lichen.data.digits.shrink` by 2) -> 10 logits: a dense network for 2 KB of RAM, about 13,200 weights."""
     return _seeded(seed, lambda: nn.Sequential(nn.Flatten(), nn.Linear(196, 64), nn.ReLU(), nn.Linear(64, 10)))
+
+
+def mcunet_vww1(seed: int = 0) -> nn.Module:
+    """80x80x3 images -> 2 logits: `MCUNET_VWW1`, untrained, about 430,000 weights and 11.6 million MACs."""
+    return _untrained(MCUNET_VWW1, resolution=80, classes=2, seed=seed)
+
+
+def mobilenet_v2(width: float = 1.0, resolution: int = 224, classes: int = 1000, seed: int = 0) -> nn.Module:
+    """`resolution` x `resolution` x 3 images -> `classes` logits: MobileNetV2, untrained; 1.0 at 224 has 301 million MACs."""
+    return _untrained(mobilenet_v2_architecture(width), resolution, classes, seed)
+
+
+def mobilenet_v2_architecture(width: float = 1.0) -> Architecture:
+    """Table 2 of Sandler et al., arXiv 1801.04381, channels times `width` rounded as the authors' code does.
+
+    The last layer keeps its 1280 channels where `width` is below 1. Raises `InputError` if `width` is not above 0.
+    """
+    if not 0 < width < math.inf:
+        raise InputError(f"a width of {width} leaves no channels; widths are above 0, such as 0.35 or 1.0")
+    incoming = _rounded(32 * width)
+    items: list[Convolution | Block] = [Convolution(3, 2, incoming)]
+    stages = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+    for expansion, channels, blocks, stride in stages:
+        outgoing = _rounded(channels * width)
+        for block in range(blocks):
+            step = stride if block == 0 else 1
+            residual = step == 1 and incoming == outgoing
+            items.append(Block(expansion * incoming, 3, step, outgoing, residual))
+            incoming = outgoing
+    return Architecture((*items, Convolution(1, 1, _rounded(1280 * max(width, 1.0)))))
+
+
+def _rounded(channels: float) -> int:
+    """The nearest multiple of 8, at least 8, that is not more than a tenth below."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels else nearest
+
+
+def _untrained(architecture: Architecture, resolution: int, classes: int, seed: int) -> nn.Module:
+    model = _seeded(seed, lambda: build(architecture, classes))
+    return settle(model, random_images(4, architecture.inputs, resolution, seed))
 
 
 def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
