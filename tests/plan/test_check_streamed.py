@@ -23,10 +23,11 @@ from lichen.reading import load
 
 
 def streamed(module: Module) -> tuple[Problem, Plan, Step]:
-    """What a module needs for its outputs as one streamed step, and its plan."""
+    """What a module needs for its outputs as one streamed step whose input comes by rows where it can, and its plan."""
     dead_code(module)
     assume(module.infer.operations)
-    region = Streams(module.infer).region(0, len(module.infer.operations))
+    sources = [value for value in module.infer.inputs if not module.infer.is_output(value)]
+    region = Streams(module.infer, sources).region(0, len(module.infer.operations))
     problem, _ = problem_of(module.infer, PLAIN, [region])
     return problem, make_plan(problem, exact=False), problem.steps[0]
 

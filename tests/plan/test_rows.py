@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from conv_strategies import convolutional_graphs
 from graphs import int8
+from lichen.errors import InputError
 from lichen.ir.module import Function, Module, Operation, Value, constant
 from lichen.ir.types import DType, Quantisation, TensorType
-from lichen.plan.rows import Region, Streams, can_stream
+from lichen.plan.rows import Region, Streams, can_stream, inputs_by_rows
 
 ONES = {"dilation": (1, 1), "stride": (1, 1), "activation": "none"}
 
@@ -82,14 +84,61 @@ def test_what_is_needed_outside_is_kept_whole(x: Value) -> None:
     assert [v.name for v in region.results] == ["a", "c"]
 
 
+def test_an_input_that_comes_by_rows_is_kept_as_long_as_a_window_needs_it(x: Value) -> None:
+    """Kernel 3, stride 2 behind kernel 3: a ring of three rows, each fetched once, right before the call that needs it."""
+    a = conv(x, "a")
+    region = Streams(function(a, conv(a.results[0], "b", stride=2)), [x]).region(0, 2)
+    assert kept(region) == {"x": 3, "a": 3} and region.sources == (x,)
+    assert region.operations == (a, region.operations[1])
+    assert region.calls == (0, 0, 1, 0, 1, 2, *(0, 1, 0, 1, 2) * 4, 0, 1, 1, 2)
+
+
+def test_rows_above_the_last_that_is_needed_are_fetched_and_no_others(x: Value) -> None:
+    """Every third row is read: those between have to pass by, the two below the last need not come."""
+    region = Streams(function(conv(x, "a", kernel=1, stride=3)), [x]).region(0, 1)
+    assert kept(region) == {"x": 1} and region.calls.count(0) == 10
+
+
+def test_a_region_holds_all_readers_of_an_input_that_comes_by_rows(x: Value) -> None:
+    """It comes once, so a second region could not read it."""
+    a = conv(x, "a")
+    b = conv(a.results[0], "b")
+    streams = Streams(function(a, b, add(b.results[0], x, "sum")), [x])
+    assert streams.allows(0, 3) and streams.allows(1, 2)
+    assert not streams.allows(0, 2) and not streams.allows(1, 3)
+
+
+def test_inputs_that_cannot_come_by_rows_are_refused_with_the_reason(x: Value) -> None:
+    """Not an image, a single row, an output as well, or read by an operation that does not compute by rows."""
+    matrix, row = Value("m", int8((12, 10))), Value("r", int8((1, 1, 5, 2)))
+    half = Operation("relu", [matrix], [Value("n", matrix.type)])
+    turned = Operation("transpose", [x], [Value("t", x.type)], {"permutation": (0, 1, 2, 3)})
+    both = function(conv(x, "a"))
+    both.outputs.append(x)
+    for refused, reason in (
+        (function(half), r"input 'm' is \[12, 10\], not an image"),
+        (function(conv(row, "a")), r"input 'r' is \[1, 1, 5, 2\], not an image of several rows"),
+        (function(turned), "input 'x' has to be whole for transpose 't'"),
+        (both, "input 'x' is an output, too"),
+        (Function("infer", [x], [], []), "input 'x' is read by no operation"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            inputs_by_rows(refused)
+    mixed = function(conv(x, "a"))
+    mixed.inputs.append(matrix)
+    assert inputs_by_rows(mixed) == (x,)
+
+
 @settings(max_examples=60, deadline=None)
-@given(module=convolutional_graphs())
-def test_every_call_finds_the_rows_it_reads(module: Module) -> None:
+@given(module=convolutional_graphs(), by_rows=st.booleans())
+def test_every_call_finds_the_rows_it_reads(module: Module, by_rows: bool) -> None:
     """Simulated row by row: written before, not overwritten since; no row twice, and all of those that are needed outside."""
     operations = module.infer.operations
     assert all(map(can_stream, operations))
-    region = Streams(module.infer).region(0, len(operations))
-    done = [0] * len(operations)
+    sources = [v for v in module.infer.inputs if by_rows and not module.infer.is_output(v)]
+    region = Streams(module.infer, sources).region(0, len(operations))
+    assert region.sources == tuple(v for v in sources if any(v in op.operands for op in operations))
+    done = [0] * len(region.stages)
     rings: dict[tuple[Value, int], tuple[Value, int]] = {}
     for call in region.calls:
         stage, row = region.stages[call], done[call]

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from conv_strategies import convolutional_graphs
 from lichen.compiler import prepare
@@ -29,6 +29,30 @@ def test_the_front_falls_in_memory_and_rises_in_rows(module: Module) -> None:
     for schedule in schedules:
         problem, _ = problem_of(module.infer, PLAIN, schedule.regions)
         assert make_plan(problem, exact=False).peak == schedule.arena
+
+
+@settings(max_examples=6, deadline=None)
+@given(module=convolutional_graphs())
+def test_the_front_by_input_rows(module: Module) -> None:
+    """Every schedule has one region that fetches the input and reads it alone; what is planned for it is what it says."""
+    (x,) = module.infer.inputs
+    assume(not module.infer.is_output(x) and any(x in op.operands for op in module.infer.operations))
+    schedules = front(module.infer, PLAIN, input_rows=True)
+    for one, next_ in pairwise(schedules):
+        assert next_.arena < one.arena and next_.rows > one.rows
+    for schedule in schedules:
+        assert schedule.input_rows and [r.sources for r in schedule.regions if r.sources] == [(x,)]
+        problem, _ = problem_of(module.infer, PLAIN, schedule.regions)
+        assert problem.inputs == () and make_plan(problem, exact=False).peak == schedule.arena
+
+
+def test_input_rows_save_most_of_the_input(lichen_data: Path) -> None:
+    """The person detector's image has 27,648 bytes; layer by layer all but the first layer are as before."""
+    infer = prepare(load(lichen_data / "models" / "vww_96_int8.tflite")).infer
+    schedules = front(infer, PLAIN, input_rows=True)
+    assert schedules[-1].arena <= front(infer, PLAIN)[-1].arena // 2
+    first = choose(infer, PLAIN, "layers", 1, input_rows=True)
+    assert [len(region.operations) for region in first.regions] == [1] and first.arena == schedules[0].arena
 
 
 def test_published_targets(lichen_data: Path) -> None:

@@ -40,6 +40,7 @@ def problem_of(function: Function, core: Core, regions: Sequence[Region] = ()) -
     that nobody uses needs a place all the same: its kernel writes it.
     """
     inside = {op: region for region in regions for op in region.operations}
+    by_rows = {value for region in regions for value in region.sources}
     roots = _roots(function)
     for region in regions:
         roots.update(region.home)
@@ -66,7 +67,7 @@ def problem_of(function: Function, core: Core, regions: Sequence[Region] = ()) -
             for name, op in named.items()
             if name in streamed or name in operations
         ),
-        inputs=tuple(value.name for value in function.inputs),
+        inputs=tuple(value.name for value in function.inputs if value not in by_rows),
         outputs=tuple(dict.fromkeys(_output(value, buffer) for value in function.outputs)),
     )
     return problem, Names(buffer, operations, calls, streamed, row_calls)

@@ -18,7 +18,7 @@ def streamed_step(name: str, region: Region, buffer: Mapping[Value, str], scratc
     parts, done = [], [0] * len(region.stages)
     for call in region.calls:
         stage = region.stages[call]
-        reads = tuple(_rows(v, buffer, rings) for v in stage.op.operands if v in stage.reads)
+        reads = tuple(_rows(v, buffer, rings) for v in stage.operands)
         parts.append(Part(reads, (_rows(stage.result, buffer, rings),), stage.accesses[done[call]]))
         done[call] += 1
     written = [*(buffer[v] for v in region.results), *rings]

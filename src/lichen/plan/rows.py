@@ -4,6 +4,9 @@ How this works inside: each operation is a stage that computes its rows from top
 their rows in turn; a stage that is asked first asks those it reads from, the shallowest first, so every row is computed as late as
 it can be, and once. From the resulting sequence of calls follows how many of its newest rows each tensor
 has to keep: its ring. Which rows a call reads is what the operator's `accesses` say.
+
+An input need not be there from the start: a *source* is a stage that reads nothing and whose calls fetch the rows of an input, which
+then lives in a ring as what is computed does.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from lichen.errors import InputError
 from lichen.ir.accesses import Accesses
 from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Constant, Function, Operation, Value
@@ -58,7 +62,8 @@ class Stage:
     def __init__(self, op: Operation) -> None:
         self.op, self.result = op, op.results[0]
         self.rows = self.result.type.shape[1]
-        self.reads = list(dict.fromkeys(_variables(op)))
+        self.operands = _variables(op)
+        self.reads = list(dict.fromkeys(self.operands))
 
     @cached_property
     def accesses(self) -> list[Accesses]:
@@ -90,22 +95,44 @@ class Stage:
         return found
 
 
+class Source:
+    """An input of a region that comes row by row: a stage without operands."""
+
+    def __init__(self, value: Value) -> None:
+        self.result, self.rows = value, value.type.shape[1]
+        self.operands: list[Value] = []
+        self.reads: list[Value] = []
+        self.needs: dict[Value, NDArray[np.int64]] = {}
+
+    @cached_property
+    def accesses(self) -> list[Accesses]:
+        """Each call writes one row."""
+        size = row_bytes(self.result)
+        return [Accesses({}, {0: np.array([[r * size, (r + 1) * size]], np.int64)}) for r in range(self.rows)]
+
+
 @dataclass(frozen=True)
 class Region:
     """Stages, the calls in order (each the index of a stage, whose next row it computes), and where tensors live.
 
     `home` is the tensor in whose ring a tensor lives: its own, or that of the elementwise result that takes its place. `rings` has
-    the number of rows of each ring. Tensors that are in neither come from outside or are needed there, and are kept whole.
+    the number of rows of each ring. Tensors that are in neither come from outside or are needed there, and are kept whole. Sources
+    are the first of the stages.
     """
 
-    stages: tuple[Stage, ...]
+    stages: tuple[Source | Stage, ...]
     calls: tuple[int, ...]
     home: dict[Value, Value]
     rings: dict[Value, int]
 
     @property
     def operations(self) -> tuple[Operation, ...]:
-        return tuple(stage.op for stage in self.stages)
+        return tuple(stage.op for stage in self.stages if isinstance(stage, Stage))
+
+    @property
+    def sources(self) -> tuple[Value, ...]:
+        """The inputs that come row by row."""
+        return tuple(stage.result for stage in self.stages if isinstance(stage, Source))
 
     @property
     def results(self) -> tuple[Value, ...]:
@@ -114,10 +141,11 @@ class Region:
 
 
 class Streams:
-    """The regions there can be in a function."""
+    """The regions there can be in a function. `sources` are inputs that come row by row, to the one region that reads them."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, sources: Sequence[Value] = ()) -> None:
         self.function = function
+        self.sources = [Source(value) for value in sources]
         self.stages = [Stage(op) if can_stream(op) else None for op in function.operations]
         self.consumers: dict[Value, list[Operation]] = {}
         for op in function.operations:
@@ -125,17 +153,32 @@ class Streams:
                 self.consumers.setdefault(value, []).append(op)
 
     def region(self, begin: int, end: int) -> Region:
-        """The region of operations `begin` to `end`, all of which can stream."""
-        stages = [stage for stage in self.stages[begin:end] if stage is not None]
-        assert len(stages) == end - begin <= MOST_STAGES
-        inside = {stage.op for stage in stages}
+        """The region of operations `begin` to `end`, all of which can stream, and of the sources that they read."""
+        computed = [stage for stage in self.stages[begin:end] if stage is not None]
+        read = {value for stage in computed for value in stage.reads}
+        stages: list[Source | Stage] = [*(source for source in self.sources if source.result in read), *computed]
+        assert len(computed) == end - begin and len(stages) <= MOST_STAGES
+        inside = {stage.op for stage in computed}
         home = {s.result: s.result for s in stages if not self._is_needed_outside(s.result, inside)}
         calls = _calls(stages, [i for i, stage in enumerate(stages) if stage.result not in home])
-        for stage in stages:
+        for stage in computed:
             taken = self._in_place(stage, home)
             if taken is not None:
                 home.update((value, stage.result) for value, owner in home.items() if owner is taken)
         return Region(tuple(stages), calls, home, _rings(stages, calls, home))
+
+    def allows(self, begin: int, end: int) -> bool:
+        """Whether operations `begin` to `end` can be a region: all compute rows, and of a source they contain all readers or none."""
+        computed = self.stages[begin:end]
+        if any(stage is None for stage in computed):
+            return False
+        readers = [self.readers(source.result) for source in self.sources]
+        sources = [found for found in readers if any(begin <= i < end for i in found)]
+        return len(computed) + len(sources) <= MOST_STAGES and all(begin <= i < end for found in sources for i in found)
+
+    def readers(self, value: Value) -> list[int]:
+        """The positions of the operations that read `value`."""
+        return [i for i, op in enumerate(self.function.operations) if value in op.operands]
 
     def _is_needed_outside(self, value: Value, inside: set[Operation]) -> bool:
         readers = self.consumers.get(value, [])
@@ -150,6 +193,35 @@ class Streams:
             if alone and home.get(value) is value and row_bytes(value) == row_bytes(stage.result):
                 return value
         return None
+
+
+def inputs_by_rows(function: Function) -> tuple[Value, ...]:
+    """The inputs that can come row by row: images that only operations read which one region can hold.
+
+    Raises `InputError`, with a reason for each input, where there is none.
+    """
+    streams = Streams(function)
+    refused = {value: reason for value in function.inputs if (reason := _why_whole(value, streams)) is not None}
+    if len(refused) == len(function.inputs):
+        reasons = "; ".join(f"input '{value.name}' {reason}" for value, reason in refused.items())
+        raise InputError(f"no input can come by rows: {reasons or 'there is none'}; compile without --input-rows")
+    return tuple(value for value in function.inputs if value not in refused)
+
+
+def _why_whole(value: Value, streams: Streams) -> str | None:
+    """What keeps an input from coming row by row."""
+    shape, function = value.type.shape, streams.function
+    if len(shape) != 4 or shape[0] != 1 or shape[1] < 2:
+        return f"is {list(shape)}, not an image of several rows (1, height, width, channels)"
+    if function.is_output(value):
+        return "is an output, too"
+    readers = streams.readers(value)
+    if not readers:
+        return "is read by no operation"
+    for stage, op in zip(streams.stages[readers[0] : readers[-1] + 1], function.operations[readers[0] :], strict=False):
+        if stage is None:
+            return f"has to be whole for {op.kind} '{op.name}', which does not compute row by row"
+    return None if streams.allows(readers[0], readers[-1] + 1) else "is read by too many operations"
 
 
 def row_call(op: Operation, core: Core) -> KernelCall:
@@ -170,7 +242,7 @@ def _row_range(reads: NDArray[np.int64], size: int) -> tuple[int, int]:
     return (int(used[:, 0].min()) // size, -(-int(used[:, 1].max()) // size)) if len(used) else (0, 0)
 
 
-def _calls(stages: Sequence[Stage], goals: Sequence[int]) -> tuple[int, ...]:
+def _calls(stages: Sequence[Source | Stage], goals: Sequence[int]) -> tuple[int, ...]:
     """All rows of the stages `goals`, that which is furthest behind first, and what they need of the others."""
     index = {stage.result: i for i, stage in enumerate(stages)}
     depth: list[int] = []
@@ -194,7 +266,7 @@ def _calls(stages: Sequence[Stage], goals: Sequence[int]) -> tuple[int, ...]:
     return tuple(calls)
 
 
-def _rings(stages: Sequence[Stage], calls: Sequence[int], home: dict[Value, Value]) -> dict[Value, int]:
+def _rings(stages: Sequence[Source | Stage], calls: Sequence[int], home: dict[Value, Value]) -> dict[Value, int]:
     """When a row is written, the ring reaches down to the oldest row that the call itself or a later one reads."""
     turns = [np.flatnonzero(np.asarray(calls) == i) for i in range(len(stages))]
     far = np.iinfo(np.int64).max

@@ -10,6 +10,7 @@ offsets may need a little more than the worst piece, and only those stay that sa
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from lichen.ir.module import Function, Value
 from lichen.plan.footprint import Footprints
 from lichen.plan.lower import problem_of
 from lichen.plan.planner import make_plan
-from lichen.plan.rows import MOST_STAGES, Region, Streams, row_bytes
+from lichen.plan.rows import MOST_STAGES, Region, Streams, inputs_by_rows, row_bytes
 
 KINDS = ("layers", "stream", "auto")
 
@@ -40,24 +41,34 @@ class Schedule:
     def rows(self) -> int:
         return sum(len(region.calls) for region in self.regions)
 
+    @property
+    def input_rows(self) -> bool:
+        """Whether an input comes row by row."""
+        return any(region.sources for region in self.regions)
 
-def choose(function: Function, core: Core, kind: str, ram: int) -> Schedule:
+
+def choose(function: Function, core: Core, kind: str, ram: int, input_rows: bool = False) -> Schedule:
     """The schedule called `kind`: `layers`, `stream` (the least memory) or `auto`: the fastest whose arena fits into `ram` bytes.
 
-    Where none does, `auto` is the one of the least memory, too. Raises `InputError` for any other kind.
+    Where none does, `auto` is the one of the least memory, too. With `input_rows`, `layers` streams what has to be for inputs to come
+    by rows. Raises `InputError` for any other kind, and where no input can come by rows.
     """
     if kind not in KINDS:
         raise InputError(f"--schedule {kind} is not one of {', '.join(KINDS)}")
-    if kind == "layers":
+    if kind == "layers" and not input_rows:
         return _planned(function, core, ())
-    schedules = front(function, core)
+    schedules = front(function, core, input_rows)
     fitting = [s for s in schedules if s.arena <= ram]
-    return fitting[0] if kind == "auto" and fitting else schedules[-1]
+    return schedules[0] if kind == "layers" else fitting[0] if kind == "auto" and fitting else schedules[-1]
 
 
-def front(function: Function, core: Core) -> list[Schedule]:
-    """From layer by layer to the least memory: every schedule needs less memory, and streams more rows, than the one before."""
-    cuts = _Cuts(function, core)
+def front(function: Function, core: Core, input_rows: bool = False) -> list[Schedule]:
+    """From layer by layer to the least memory: every schedule needs less memory, and streams more rows, than the one before.
+
+    With `input_rows` those schedules in which all inputs that can come row by row do, each to the region that reads it. Raises
+    `InputError` where none can.
+    """
+    cuts = _Cuts(function, core, inputs_by_rows(function) if input_rows else ())
     found: list[Schedule] = []
     limit: float = math.inf
     while (cut := cuts.best(limit)) is not None:
@@ -92,11 +103,11 @@ class _Piece:
 class _Cuts:
     """All pieces that a function can be cut into, by the position where they begin."""
 
-    def __init__(self, function: Function, core: Core) -> None:
-        self.count = len(function.operations)
+    def __init__(self, function: Function, core: Core, sources: Sequence[Value]) -> None:
+        self.function, self.count = function, len(function.operations)
         self.problem, self.names = problem_of(function, core)
         self.footprints = Footprints(self.problem)
-        self.streams = Streams(function)
+        self.streams = Streams(function, sources)
         position = {op: i for i, op in enumerate(function.operations)}
         steps = {name: position[op] for name, op in self.names.operation.items()}
         self.step_at = {steps[step.name]: s for s, step in enumerate(self.problem.steps)}
@@ -106,7 +117,8 @@ class _Cuts:
             users = [
                 steps[self.problem.steps[s].name] for s in (*self.problem.writers[name], *self.problem.readers[name])
             ]
-            first = -1 if name in self.problem.inputs else min(users)
+            is_there = name in self.problem.inputs and all(value.name != name for value in sources)
+            first = -1 if is_there else min(users)
             last = self.count if name in self.problem.outputs else max(users, default=-1)
             self.lives.append((first, last))
         self.pieces = [self._from(begin) for begin in range(self.count)]
@@ -134,14 +146,16 @@ class _Cuts:
         return _Cut(regions, max((piece.need for piece in taken), default=0))
 
     def _from(self, begin: int) -> list[_Piece]:
-        pieces = [_Piece(begin + 1, self._layer(begin), 0, None)]
-        for end in range(begin + 2, min(self.count, begin + MOST_STAGES) + 1):
-            if any(stage is None for stage in self.streams.stages[begin:end]):
+        read = self.function.operations[begin].operands
+        is_layer = not any(source.result in read for source in self.streams.sources)
+        pieces = [_Piece(begin + 1, self._layer(begin), 0, None)] if is_layer else []
+        for end in range(begin + 1, min(self.count, begin + MOST_STAGES) + 1):
+            if self.streams.stages[end - 1] is None:
                 break
-            region = self.streams.region(begin, end)
-            pieces.append(
-                _Piece(end, self._beside(begin, end) + self._held(region, begin, end), len(region.calls), region)
-            )
+            if self.streams.allows(begin, end) and not (is_layer and end == begin + 1):
+                region = self.streams.region(begin, end)
+                need = self._beside(begin, end) + self._held(region, begin, end)
+                pieces.append(_Piece(end, need, len(region.calls), region))
         return pieces
 
     def _beside(self, begin: int, end: int) -> int:
