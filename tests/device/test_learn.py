@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from learning_nets import mlp, samples
+from lichen.backend.lesson import LessonCounts, LessonError, LessonStatus
 from lichen.compiler import compile_model
-from lichen.device.executor import open_executor
+from lichen.device.executor import LinkExecutor, open_executor
 from lichen.device.link import RefusedError
+from lichen.device.protocol import Operation, Status
 from lichen.errors import InputError
 from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Array, Module
@@ -42,6 +45,12 @@ def lessons(module: Module, count: int) -> list[Array]:
     return [np.stack(column) for column in zip(*samples(module, count), strict=True)]
 
 
+def assert_counted(found: LessonCounts, samples: int, loss: float) -> None:
+    """So many lessons, all with a label, of this mean loss."""
+    assert (found.samples, found.judged) == (samples, samples)
+    assert found.mean_loss == pytest.approx(loss, rel=1e-4)
+
+
 @pytest.mark.parametrize("on", ["native", "qemu"])
 def test_device_learns_what_the_interpreter_learns(trainable: Module, folder: ModelFolder, on: str) -> None:
     """Losses of 60 samples, then predictions; frames that carry many samples; the count begins anew with each BEGIN."""
@@ -50,10 +59,10 @@ def test_device_learns_what_the_interpreter_learns(trainable: Module, folder: Mo
     with open_executor(folder, on) as executor:
         executor.begin_learning(HOW.learning_rate)
         executor.learn([x[:40] for x in inputs])
-        assert executor.lessons() == (40, pytest.approx(np.mean(expected[:40]), rel=1e-4))
+        assert_counted(executor.lessons(), 40, np.mean(expected[:40]))
         executor.begin_learning(HOW.learning_rate)
         executor.learn([x[40:] for x in inputs])
-        assert executor.lessons() == (20, pytest.approx(np.mean(expected[40:]), rel=1e-4))
+        assert_counted(executor.lessons(), 20, np.mean(expected[40:]))
         infer = Interpreter(trainable)
         infer.state = interpreter.state
         (got,) = executor.run([inputs[0][:1]])
@@ -61,27 +70,62 @@ def test_device_learns_what_the_interpreter_learns(trainable: Module, folder: Mo
 
 
 @pytest.mark.parametrize("on", ["native", "qemu"])
-def test_bad_samples_teach_nothing(trainable: Module, folder: ModelFolder, on: str) -> None:
-    """A label that is no class, data or a rate that is not a number: an error of its own, and the state as it was."""
-    x, label = lessons(trainable, 1)
-    refusals: list[tuple[Array, Array]] = [
-        (x, np.full_like(label, 3)),
-        (x, label - 10),
-        (np.full_like(x, np.nan), label),
-    ]
+def test_each_bad_sample_has_its_error(trainable: Module, folder: ModelFolder, on: str) -> None:
+    """A label that is no class, data that is no number: the state is as it was, and samples in front of the bad one are learned."""
+    x, label = lessons(trainable, 3)
+    bad_data = x.copy()
+    bad_data[2] = np.nan
     with open_executor(folder, on) as executor:
         executor.begin_learning(0.5)
         before = executor.read_state()
-        for bad in refusals:
-            with pytest.raises((RefusedError, InputError), match="not a finite number"):
-                executor.learn(bad)
+        for wrong, status in (
+            ([x[:1], np.full_like(label[:1], 3)], LessonStatus.NO_SUCH_CLASS),
+            ([x[:1], label[:1] - 10], LessonStatus.NO_SUCH_CLASS),
+            ([bad_data[2:], label[2:]], LessonStatus.NOT_FINITE),
+        ):
+            with pytest.raises(LessonError) as error:
+                executor.learn(wrong)
+            assert (error.value.status, error.value.sample) == (status, 0)
             assert executor.read_state() == before
+        with pytest.raises(LessonError, match="sample 2: its data") as error:
+            executor.learn([bad_data, label])
+        assert (error.value.status, error.value.sample) == (LessonStatus.NOT_FINITE, 2)
+        assert executor.lessons().samples == 2 and executor.read_state() != before
+
+
+@pytest.mark.parametrize("on", ["native", "qemu"])
+def test_bad_rates_are_refused(folder: ModelFolder, on: str) -> None:
+    """By the host, and by the device where the host does not look."""
+    with open_executor(folder, on) as executor:
+        before = executor.read_state()
         for rate in (float("nan"), float("inf"), -1.0):
-            with pytest.raises((RefusedError, InputError)):
+            with pytest.raises(InputError, match="learning rate"):
                 executor.begin_learning(rate)
+        if isinstance(executor, LinkExecutor):
+            with pytest.raises(RefusedError, match="learning rate") as error:
+                executor.session.link.request(Operation.BEGIN, struct.pack("<f", -1.0))
+            assert error.value.status == Status.BAD_RATE
         assert executor.read_state() == before
-        executor.learn([x, label])
-        assert executor.read_state() != before
+
+
+@pytest.mark.parametrize("on", ["native", "qemu"])
+def test_a_rate_that_diverges(trainable: Module, folder: ModelFolder, on: str) -> None:
+    """The error names the sample whose loss overflowed; the state is that of before the call, whatever was learned before it."""
+    x, label = lessons(trainable, 120)
+    with open_executor(folder, on) as executor:
+        executor.begin_learning(0.05)
+        executor.learn([x[:40], label[:40]])
+        before = executor.lessons()
+        executor.begin_learning(1e38)
+        state = executor.read_state()
+        with pytest.raises(LessonError, match="lower the learning rate") as error:
+            executor.learn([x[40:], label[40:]])
+        assert error.value.status == LessonStatus.DIVERGED and error.value.sample > 0
+        assert executor.read_state() == state
+        assert executor.lessons().samples == 0
+        executor.begin_learning(0.05)
+        executor.learn([x[:40], label[:40]])
+        assert executor.lessons().samples == before.samples == 40
 
 
 def test_damaged_functions_are_refused(folder: ModelFolder, tmp_path: Path) -> None:
@@ -105,4 +149,4 @@ def test_samples_larger_than_a_frame(tmp_path: Path) -> None:
             executor.begin_learning(0.01)
             executor.learn(inputs)
             found.append(executor.lessons())
-    assert found[0] == (3, pytest.approx(found[1][1], rel=1e-5))
+    assert_counted(found[0], 3, found[1].mean_loss)

@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from lichen import __version__
+from lichen.backend.emit_lesson import HEADER as LESSON
+from lichen.backend.emit_lesson import LEARN, lesson_declaration, lesson_definition
 from lichen.backend.literals import C_TYPES, WIDTH, initialiser, literal, wrap
 from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
 from lichen.backend.streamed import row_place, streamed, view
@@ -224,7 +226,7 @@ def _header(program: Program, digest: str) -> str:
 
 #include <stddef.h>
 #include <stdint.h>
-{f"{chr(10)}#include {chr(34)}lichen_storage.h{chr(34)}{chr(10)}" if program.state_bytes else ""}
+{_interface_includes(program)}
 #define {upper}_DIGEST UINT64_C(0x{digest})
 #define {upper}_ARENA_BYTES {program.arena_bytes}
 #define {upper}_STATE_BYTES {program.state_bytes}
@@ -255,13 +257,20 @@ void *{name}_input({name}_t *self, unsigned index);
 const void *{name}_output(const {name}_t *self, unsigned index);
 size_t {name}_input_bytes(unsigned index);
 size_t {name}_output_bytes(unsigned index);
-{functions}{_rate_header(program)}{_saving_header(name) if program.state_bytes else ""}
+{functions}{lesson_declaration(name) if LEARN in program.functions else ""}{_rate_header(program)}{_saving_header(name) if program.state_bytes else ""}
 #ifdef __cplusplus
 }}
 #endif
 
 #endif
 """
+
+
+def _interface_includes(program: Program) -> str:
+    """The headers whose types the interface names."""
+    wanted = [(LESSON, LEARN in program.functions), ("lichen_storage.h", program.state_bytes > 0)]
+    lines = "".join(f'#include "{header}"\n' for header, is_wanted in wanted if is_wanted)
+    return f"\n{lines}" if lines else ""
 
 
 def _saving_header(name: str) -> str:
@@ -351,7 +360,7 @@ void {name}_infer({name}_t *self)
 {{
 {bodies["infer"]}
 }}
-{_accessors(program, program.infer)}{functions}{_rate_source(program)}{_saving_source(name) if program.state_bytes else ""}"""
+{_accessors(program, program.infer)}{functions}{_lesson_source(program)}{_rate_source(program)}{_saving_source(name) if program.state_bytes else ""}"""
 
 
 def _accessors(program: Program, planned: PlannedFunction) -> str:
@@ -379,6 +388,13 @@ size_t {name}_output_bytes(unsigned index)
 {_switch([str(v.type.bytes) for v in function.outputs], "0")}
 }}
 """
+
+
+def _lesson_source(program: Program) -> str:
+    learn = program.functions.get(LEARN)
+    if learn is None:
+        return ""
+    return lesson_definition(program.module.name, learn.function, lambda value: _address(program, learn, value))
 
 
 def _rate_source(program: Program) -> str:
@@ -434,7 +450,8 @@ def _switch(values: list[str], otherwise: str, unused: str = "") -> str:
 def _headers(program: Program) -> set[str]:
     """The headers that the model's source includes."""
     saving = {_SAVING} if program.state_bytes else set()
-    return {f"lichen_{call.kernel}.h" for call in _calls(program)} | {"lichen_common.h"} | saving
+    lesson = {LESSON} if LEARN in program.functions else set()
+    return {f"lichen_{call.kernel}.h" for call in _calls(program)} | {"lichen_common.h"} | saving | lesson
 
 
 def _with_included(headers: Iterable[str]) -> list[Path]:

@@ -39,7 +39,7 @@ def learn(
         for _ in range(epochs):
             executor.begin_learning(rate)
             executor.learn(inputs, progress)
-            losses.append(executor.lessons()[1])
+            losses.append(executor.lessons().mean_loss)
         if state is not None:
             state.write_bytes(executor.read_state())
     if json:

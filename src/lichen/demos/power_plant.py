@@ -141,7 +141,7 @@ def _epoch(
 ) -> float:
     executor.begin_learning(rate)
     executor.learn([data.train_x[order, None], data.train_y[order, None]], progress)
-    return executor.lessons()[1]
+    return executor.lessons().mean_loss
 
 
 def _rmse(prediction: Floats, data: PowerPlant) -> float:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
 
+from lichen.backend.lesson import LessonCounts
 from lichen.device.connect import connect, connect_serial
+from lichen.device.journal import Journal
 from lichen.device.session import Session
 from lichen.errors import InputError
 from lichen.ir.module import Array
@@ -31,16 +34,20 @@ class Executor(Protocol):
         """The arena in front of kernel call `k`, for one sample `(1, *shape)` of each input; needs a validating build."""
 
     def begin_learning(self, rate: float) -> None:
-        """Sets the learning rate and counts lessons anew. Raises `InputError` for a model that does not learn."""
+        """Sets the learning rate and counts lessons anew.
 
-    def learn(self, inputs: Sequence[Array], progress: Progress | None = None) -> None:
-        """Learns from samples: each input of the function `learn`, the target last, as `(n, *shape)`; after `begin_learning`.
-
-        Raises `LichenError` where a loss is not a finite number: samples before it are learned, that one changed nothing.
+        Raises `InputError` for a rate that is not a number from 0, or a model that does not learn.
         """
 
-    def lessons(self) -> tuple[int, float]:
-        """How many samples were learned since `begin_learning`, and the mean of their losses, each from before its update."""
+    def learn(self, inputs: Sequence[Array], progress: Progress | None = None) -> None:
+        """Learns from samples: each input of the function `learn`, the target last, as `(n, *shape)`.
+
+        A device that is reset meanwhile gets its state back, and goes on. Raises `LessonError` for a sample that is refused: samples
+        before it are learned, it has changed nothing. Where learning diverges, the state is as it was before the call.
+        """
+
+    def lessons(self) -> LessonCounts:
+        """What was learned since `begin_learning`; losses are from before the update they led to."""
 
     def reset(self) -> None:
         """Sets the state to its initial values."""
@@ -72,6 +79,7 @@ class NativeExecutor:
 
     def __init__(self, model: ModelFolder) -> None:
         self._native = NativeModel(model)
+        self._journal = Journal(self._native)
 
     def run(self, inputs: Sequence[Array], progress: Progress | None = None) -> list[Array]:
         """See `Executor`."""
@@ -86,21 +94,20 @@ class NativeExecutor:
 
     def begin_learning(self, rate: float) -> None:
         """See `Executor`."""
-        self._native.begin_learning(rate)
+        self._journal.begin(rate)
 
     def learn(self, inputs: Sequence[Array], progress: Progress | None = None) -> None:
         """See `Executor`."""
-        self._native.learn(inputs)
-        if progress is not None:
-            progress(len(inputs[0]))
+        self._journal.learn(inputs, progress)
 
-    def lessons(self) -> tuple[int, float]:
+    def lessons(self) -> LessonCounts:
         """See `Executor`."""
-        return self._native.lessons()
+        return self._journal.counts()
 
     def reset(self) -> None:
         """See `Executor`."""
         self._native.reset()
+        self._journal.renew()
 
     def read_state(self) -> bytes:
         """See `Executor`."""
@@ -109,6 +116,7 @@ class NativeExecutor:
     def write_state(self, blob: bytes) -> None:
         """See `Executor`."""
         self._native.write_state(blob)
+        self._journal.forget()
 
     def save(self) -> None:
         """See `Executor`."""
@@ -117,6 +125,7 @@ class NativeExecutor:
     def load(self) -> None:
         """See `Executor`."""
         self._native.load()
+        self._journal.forget()
 
     def __enter__(self) -> Self:
         return self
@@ -130,12 +139,14 @@ class LinkExecutor:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._journal = Journal(session, session.connect)
 
     def run(self, inputs: Sequence[Array], progress: Progress | None = None) -> list[Array]:
         """See `Executor`."""
         results = []
         for sample in zip(*inputs, strict=True):
-            results.append(self.session.infer([np.asarray(x) for x in sample]))
+            arrays = [np.asarray(x) for x in sample]
+            results.append(self._journal.through_resets(partial(self.session.infer, arrays)))
             if progress is not None:
                 progress(1)
         return [np.stack(outputs) for outputs in zip(*results, strict=True)]
@@ -148,35 +159,38 @@ class LinkExecutor:
 
     def begin_learning(self, rate: float) -> None:
         """See `Executor`."""
-        self.session.begin_learning(rate)
+        self._journal.begin(rate)
 
     def learn(self, inputs: Sequence[Array], progress: Progress | None = None) -> None:
         """See `Executor`."""
-        self.session.learn(inputs, progress)
+        self._journal.learn(inputs, progress)
 
-    def lessons(self) -> tuple[int, float]:
+    def lessons(self) -> LessonCounts:
         """See `Executor`."""
-        return self.session.lessons()
+        return self._journal.counts()
 
     def reset(self) -> None:
         """See `Executor`."""
         self.session.reset()
+        self._journal.renew()
 
     def read_state(self) -> bytes:
         """See `Executor`."""
-        return self.session.read_state()
+        return self._journal.through_resets(self.session.read_state)
 
     def write_state(self, blob: bytes) -> None:
         """See `Executor`."""
         self.session.write_state(blob)
+        self._journal.forget()
 
     def save(self) -> None:
         """See `Executor`."""
-        self.session.save()
+        self._journal.through_resets(self.session.save)
 
     def load(self) -> None:
         """See `Executor`."""
         self.session.load()
+        self._journal.forget()
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
+from lichen.backend.lesson import REASONS as LESSON_REASONS
+from lichen.backend.lesson import LessonStatus
 from lichen.backend.state import StateStatus
 from lichen.errors import DeviceError
 
@@ -18,6 +20,7 @@ FEATURE_STORAGE = 0x04
 FEATURE_LEARN = 0x08
 WRITE_INPUT_FIXED_BYTES = 5  # index and offset, in front of the bytes to write
 WRITE_STATE_FIXED_BYTES = 4  # offset
+LESSONS = struct.Struct("<IIf")  # the answer to LESSONS
 
 
 class Operation(IntEnum):
@@ -62,7 +65,11 @@ class Status(IntEnum):
     TOO_LARGE = 12
     STORAGE_FAILED = 13
     STATE_TORN = 14
-    NOT_LEARNED = 15
+    NOT_FINITE = 15
+    NO_SUCH_CLASS = 16
+    TOO_MANY_CLASSES = 17
+    DIVERGED = 18
+    BAD_RATE = 19
 
 
 REASONS = {
@@ -80,8 +87,8 @@ REASONS = {
     Status.TOO_LARGE: "the state does not fit the slots of its storage",
     Status.STORAGE_FAILED: "its storage does not hold what is written to it",
     Status.STATE_TORN: "its state was written only in part; write it anew, load the saved one, or reset the model",
-    Status.NOT_LEARNED: "the loss of a sample or the learning rate is not a finite number, so nothing was learned from it; "
-    "check data and labels, or lower the rate",
+    **{Status[status.name]: reason for status, reason in LESSON_REASONS.items()},
+    Status.BAD_RATE: "the learning rate is not a finite number from 0",
 }
 
 
@@ -89,6 +96,12 @@ def state_status(status: int) -> StateStatus | None:
     """What a refusal says of a blob of state; `None` if it is about something else."""
     known = Status.NOTHING_SAVED <= status <= Status.STORAGE_FAILED
     return StateStatus(status - Status.NOTHING_SAVED + StateStatus.NOTHING_SAVED) if known else None
+
+
+def lesson_status(status: int) -> LessonStatus | None:
+    """What a refusal says of a sample to learn from; `None` if it is about something else."""
+    known = Status.NOT_FINITE <= status <= Status.DIVERGED
+    return LessonStatus(status - Status.NOT_FINITE + LessonStatus.NOT_FINITE) if known else None
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lichen.backend.lesson import LessonCounts, LessonError
 from lichen.backend.state import HEADER, OVERHEAD, StateBlob, StateError
 from lichen.device.link import Link, RefusedError
 from lichen.device.protocol import (
     FEATURE_LEARN,
+    LESSONS,
     WRITE_INPUT_FIXED_BYTES,
     WRITE_STATE_FIXED_BYTES,
     DeviceCounters,
     Info,
     Operation,
     Status,
+    lesson_status,
     state_status,
 )
 from lichen.device.transport import Transport
@@ -88,17 +91,22 @@ class Session(Closing):
     ) -> None:
         self.link = Link(transport, first_wait=first_wait, deadline=deadline)
         self._inference_deadline = inference_deadline
+        self._manifest = manifest
         try:
-            self.info = Info.parse(self.link.request(Operation.INFO))
-            sizes = self._tensor_bytes()
-            functions = {} if manifest is None else manifest.get("functions", {})
-            self.learn_inputs = [Slot.of_tensor(t) for t in functions.get("learn", {}).get("inputs", ())]
-            self.inputs, self.outputs = (
-                self._raw_slots(sizes) if manifest is None else self._manifest_slots(manifest, sizes)
-            )
+            self.connect()
         except BaseException:
             transport.close()
             raise
+
+    def connect(self) -> None:
+        """Begins anew with a device that was reset; its model has its initial state. Raises `DeviceError` if it is another model."""
+        self.info = Info.parse(self.link.request(Operation.INFO))
+        sizes, manifest = self._tensor_bytes(), self._manifest
+        functions = {} if manifest is None else manifest.get("functions", {})
+        self.learn_inputs = [Slot.of_tensor(t) for t in functions.get("learn", {}).get("inputs", ())]
+        self.inputs, self.outputs = (
+            self._raw_slots(sizes) if manifest is None else self._manifest_slots(manifest, sizes)
+        )
 
     def infer(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of one inference, in the model's own types; `InputError` if an input has another type or shape."""
@@ -119,17 +127,24 @@ class Session(Closing):
                 self.link.request(Operation.WRITE_INPUT, struct.pack("<BI", index, offset) + piece)
 
     def begin_learning(self, rate: float) -> None:
-        """Sets the learning rate and counts lessons anew. Raises `InputError` for a model that does not learn."""
-        self._require_learn()
+        """Sets the learning rate and counts lessons anew. Raises `InputError` for a rate that is not a number from 0, or a model that does not learn."""
+        self.require_learning()
+        if not 0 <= rate < float("inf"):
+            raise InputError(f"a learning rate of {rate} is not a number from 0")
         self.link.request(Operation.BEGIN, struct.pack("<f", rate))
 
-    def learn(self, inputs: Sequence[Array], progress: Callable[[int], None] | None = None) -> None:
-        """Learns from samples: each input of `learn`, the target last, as `(n, *shape)`.
+    @property
+    def samples_at_once(self) -> int:
+        """How many samples to learn from go in one request; at least 1."""
+        return max(1, self.info.max_payload // sum(slot.size for slot in self.learn_inputs))
 
-        As many samples as a frame carries go at once. Raises `InputError` for inputs of other types, `RefusedError` where a loss is
-        not a finite number: what came before that sample is learned, the sample itself has changed nothing.
+    def learn(self, inputs: Sequence[Array]) -> None:
+        """Learns from samples: each input of `learn`, the target last, as `(n, *shape)`, `samples_at_once` at the most.
+
+        Raises `InputError` for inputs of other types, `LessonError` for a sample that the device refuses: what came before it is
+        learned, it has changed nothing.
         """
-        self._require_learn()
+        self.require_learning()
         if len(inputs) != len(self.learn_inputs):
             raise InputError(
                 f"{self.info.name} learns from {len(self.learn_inputs)} inputs but was given {len(inputs)}."
@@ -138,23 +153,27 @@ class Session(Closing):
             [slot.pack(array) for slot, array in zip(self.learn_inputs, sample, strict=True)]
             for sample in zip(*inputs, strict=True)
         ]
-        at_once = self.info.max_payload // sum(slot.size for slot in self.learn_inputs)
-        for start in range(0, len(samples), max(at_once, 1)):
-            some = samples[start : start + max(at_once, 1)]
-            if not at_once:
-                self._write([(self.info.inputs + i, data) for i, data in enumerate(some[0])])
-            payload = b"".join(data for sample in some for data in sample) if at_once else b""
+        payload = b"".join(data for sample in samples for data in sample)
+        if len(payload) > self.info.max_payload:  # one sample, larger than a frame
+            self._write([(self.info.inputs + i, data) for i, data in enumerate(samples[0])])
+            payload = b""
+        before = self.lessons().samples if len(samples) > 1 else 0
+        try:
             self.link.request(Operation.LEARN, payload, deadline=self._inference_deadline)
-            if progress is not None:
-                progress(len(some))
+        except RefusedError as error:
+            status = lesson_status(error.status)
+            if status is None:
+                raise
+            sample = self.lessons().samples - before if len(samples) > 1 else 0
+            raise LessonError(self.info.name, status, sample) from error
 
-    def lessons(self) -> tuple[int, float]:
-        """How many samples were learned since `begin_learning`, and the mean of their losses, each from before its update."""
-        self._require_learn()
-        samples, losses = struct.unpack("<If", self._read(Operation.LESSONS, b"", 8))
-        return int(samples), float(losses) / samples if samples else float("nan")
+    def lessons(self) -> LessonCounts:
+        """What was learned since `begin_learning` or the device's reset; losses are from before the update they led to."""
+        self.require_learning()
+        return LessonCounts(*LESSONS.unpack(self._read(Operation.LESSONS, b"", LESSONS.size)))
 
-    def _require_learn(self) -> None:
+    def require_learning(self) -> None:
+        """Raises `InputError` for a model that does not learn."""
         if not self.learn_inputs or not self.info.features & FEATURE_LEARN:
             raise InputError(f"{self.info.name} does not learn; compile it with --learn")
 

@@ -11,7 +11,10 @@ from lichen.targets.manifest import read_manifest
 
 _FUNCTIONS = ("init", "infer", "input", "output", "input_bytes", "output_bytes")
 _STATE_FUNCTIONS = ("save", "load")
-_LEARN_FUNCTIONS = ("learn", "learn_input", "learn_output", "learn_input_bytes", "learn_output_bytes", "learning_rate")
+_LEARN_FUNCTIONS = (
+    *("learn", "learn_input", "learn_output", "learn_input_bytes", "learn_output_bytes"),
+    *("learning_rate", "lesson"),
+)
 _CONSTANTS = ("DIGEST", "ARENA_BYTES", "STATE_BYTES", "INPUTS", "OUTPUTS")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lichen.backend.lesson import LessonCounts, LessonError, LessonStatus
 from lichen.backend.state import OVERHEAD, StateBlob, StateError, StateStatus
 from lichen.errors import InputError, LichenError
 from lichen.ir.module import Array
@@ -39,14 +40,18 @@ class NativeModel:
         self._library.lichen_native_bytes.restype = ctypes.c_size_t
         # Eight-byte words: aligned for whatever the instance holds.
         self._instance = (ctypes.c_uint64 * (-(-self._library.lichen_native_bytes() // 8)))()
-        self._losses: list[float] = []
+        self._lessons = LessonCounts()
         self._slot_bytes = model.state_bytes + OVERHEAD
         self._slots = (ctypes.c_uint8 * (2 * self._slot_bytes))()
         self.reset()
 
+    samples_at_once = 1000
+    """As many as `learn` is best given at once; there is no limit."""
+
     def reset(self) -> None:
         """Sets the state to its initial values."""
         self._library.lichen_native_init(self._instance)
+        self._lessons = LessonCounts()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs `(n, *shape)` for inputs `(n, *shape)` in the model's own types. Raises `InputError` for any other."""
@@ -68,33 +73,34 @@ class NativeModel:
         return arena.tobytes()
 
     def begin_learning(self, rate: float) -> None:
-        """Sets the learning rate and counts lessons anew. Raises `InputError` for a rate below 0 or a model that does not learn."""
-        self._require_learn()
+        """Sets the learning rate and counts lessons anew. Raises `InputError` for a rate that is not a number from 0, or a model that does not learn."""
+        self.require_learning()
         if not 0 <= rate < float("inf"):
             raise InputError(f"a learning rate of {rate} is not a number from 0")
         self._library.lichen_native_set_rate(self._instance, ctypes.c_float(rate))
-        self._losses = []
+        self._lessons = LessonCounts()
 
     def learn(self, inputs: Sequence[Array]) -> None:
-        """Learns from samples: each input of `learn`, the target last, as `(n, *shape)`; after `begin_learning`.
+        """Learns from samples: each input of `learn`, the target last, as `(n, *shape)`.
 
-        Raises `InputError` where a loss is not a finite number: what came before that sample is learned, the sample changed nothing.
+        Raises `LessonError` for a sample that is refused: what came before it is learned, it has changed nothing.
         """
-        self._require_learn()
+        self.require_learning()
         samples = _pack(inputs, self.folder.manifest["functions"]["learn"]["inputs"])
-        losses = np.zeros(len(samples), np.float32)
+        losses, statuses = np.zeros(len(samples), np.float32), np.zeros(len(samples), np.uint8)
         self._library.lichen_native_learn.restype = ctypes.c_size_t
         count = ctypes.c_size_t(len(samples))
-        learned = self._library.lichen_native_learn(self._instance, _address(samples), _address(losses), count)
-        self._losses += losses[:learned].tolist()
-        if learned < len(samples):
-            raise InputError(
-                f"sample {learned}: its loss is not a finite number; check data and labels, or lower the rate"
-            )
+        taken = self._library.lichen_native_learn(
+            self._instance, _address(samples), _address(losses), _address(statuses), count
+        )
+        judged = losses[:taken][statuses[:taken] == LessonStatus.OK]
+        self._lessons += LessonCounts(taken, len(judged), float(judged.sum(dtype=np.float64)))
+        if taken < len(samples):
+            raise LessonError(self.folder.name, LessonStatus(int(statuses[taken])), taken)
 
-    def lessons(self) -> tuple[int, float]:
-        """How many samples were learned since `begin_learning`, and the mean of their losses, each from before its update."""
-        return len(self._losses), float(np.mean(self._losses)) if self._losses else float("nan")
+    def lessons(self) -> LessonCounts:
+        """What was learned since `begin_learning`; losses are from before the update they led to."""
+        return self._lessons
 
     def read_state(self) -> bytes:
         """The state as a blob, see `lichen.backend.state`. Raises `InputError` for a model without state."""
@@ -121,7 +127,8 @@ class NativeModel:
         self._require_state()
         self._check(self._library.lichen_native_load(self._instance, self._slots, ctypes.c_size_t(self._slot_bytes)))
 
-    def _require_learn(self) -> None:
+    def require_learning(self) -> None:
+        """Raises `InputError` for a model that does not learn."""
         if not self.folder.learns:
             raise InputError(f"{self.folder.name} does not learn; compile it with --learn")
 

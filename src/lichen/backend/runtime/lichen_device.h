@@ -3,7 +3,7 @@
    "model.h" is written by the toolchain and gives the generated model the names used here: model_t, model_init,
    model_infer, model_input, model_output, model_input_bytes, model_output_bytes, MODEL_NAME, MODEL_DIGEST, MODEL_INPUTS,
    MODEL_OUTPUTS, MODEL_ARENA_BYTES, MODEL_STATE_BYTES; where the model has state model_save and model_load; and where it learns
-   model_learn, model_learn_input and so on, model_learning_rate, MODEL_LEARN_INPUTS.
+   model_lesson, model_learn_input and so on, model_learning_rate, MODEL_LEARN_INPUTS.
 
    A build for a machine with storage defines LICHEN_STORAGE. */
 #ifndef LICHEN_DEVICE_H

@@ -5,17 +5,21 @@
 #include <string.h>
 
 #include "lichen_bytes.h"
+#include "lichen_lesson.h"
 #include "lichen_link.h"
 #include "model.h"
 
+/* Since BEGIN, or the device's reset. */
 typedef struct {
-    uint32_t samples; /* learned since BEGIN */
-    float losses;     /* their sum */
+    uint32_t samples; /* taken, with a label or without */
+    uint32_t judged;  /* those with a loss */
+    float losses;     /* the sum of these */
 } lichen_device_lessons;
 
 static inline void lichen_device_lessons_renew(lichen_device_lessons *self)
 {
     self->samples = 0;
+    self->judged = 0;
     self->losses = 0.0f;
 }
 
@@ -29,12 +33,15 @@ static inline size_t lichen_device_sample_bytes(void)
 /* Learns from the inputs in the arena. */
 static inline uint8_t lichen_device_lesson(lichen_device_lessons *self, model_t *model)
 {
-    float loss;
-    model_learn(model);
-    memcpy(&loss, model_learn_output(model, 0), sizeof loss);
-    if (!(loss - loss == 0.0f)) return LICHEN_NOT_LEARNED;
+    const lichen_lesson_status status = model_lesson(model);
+    if (status >= LICHEN_LESSON_NOT_FINITE) return (uint8_t)(LICHEN_NOT_FINITE + (status - LICHEN_LESSON_NOT_FINITE));
     self->samples++;
-    self->losses += loss;
+    if (status == LICHEN_LESSON_OK) {
+        float loss;
+        memcpy(&loss, model_learn_output(model, 0), sizeof loss);
+        self->judged++;
+        self->losses += loss;
+    }
     return LICHEN_OK;
 }
 
@@ -60,7 +67,7 @@ static inline uint8_t lichen_device_begin(lichen_device_lessons *self, model_t *
     if (request->count != sizeof rate) return LICHEN_BAD_LENGTH;
     const uint32_t bits = lichen_load_u32(request->payload);
     memcpy(&rate, &bits, sizeof rate);
-    if (!(rate - rate == 0.0f) || rate < 0.0f) return LICHEN_NOT_LEARNED;
+    if (!(rate - rate == 0.0f) || rate < 0.0f) return LICHEN_BAD_RATE;
     *model_learning_rate(model) = rate;
     lichen_device_lessons_renew(self);
     return LICHEN_OK;
@@ -72,9 +79,10 @@ static inline uint8_t lichen_device_read_lessons(const lichen_device_lessons *se
     if (request->count != 0) return LICHEN_BAD_LENGTH;
     memcpy(&bits, &self->losses, sizeof bits);
     lichen_store_u32(request->payload, self->samples);
-    lichen_store_u32(request->payload + 4, bits);
+    lichen_store_u32(request->payload + 4, self->judged);
+    lichen_store_u32(request->payload + 8, bits);
     reply->bytes = request->payload;
-    reply->count = 8;
+    reply->count = 12;
     return LICHEN_OK;
 }
 

@@ -32,7 +32,7 @@ enum {
     LICHEN_COUNTERS = 0x05,    /* nothing -> u32 requests, u32 repeated, u32 damaged, u32 oversized */
     LICHEN_READ_ARENA = 0x06,  /* validating builds: u32 offset, u16 count -> the bytes */
     LICHEN_READ_STATE = 0x07,  /* models with state: u32 offset, u16 count -> the bytes of the state's blob (lichen_state.h) */
-    LICHEN_LESSONS = 0x08,     /* models that learn: nothing -> u32 samples learned, f32 sum of their losses, since BEGIN */
+    LICHEN_LESSONS = 0x08,     /* models that learn: nothing -> u32 samples taken since BEGIN, u32 those with a loss, f32 its sum */
 
     LICHEN_CHANGES = 0x80,     /* the bit of operations that change the device */
     LICHEN_WRITE_INPUT = 0x81, /* u8 index, u32 offset, bytes. In order: offset 0 starts over, any other continues where
@@ -77,8 +77,13 @@ enum {
     LICHEN_TOO_LARGE = 12,
     LICHEN_STORAGE_FAILED = 13, /* after LOAD the model has its initial state */
     LICHEN_STATE_TORN = 14,     /* a WRITE_STATE has not come to its end; write, load or reset the state */
-    LICHEN_NOT_LEARNED = 15     /* the loss of a sample, or the learning rate, is no finite number; nothing was learned from that
-                                   sample and none behind it, what came before it in the same request was */
+    /* What is wrong with a sample, in the order of lichen_lesson_status. It has changed nothing, and none behind it was looked at;
+       those before it in the same request are learned. */
+    LICHEN_NOT_FINITE = 15,
+    LICHEN_NO_SUCH_CLASS = 16,
+    LICHEN_TOO_MANY_CLASSES = 17,
+    LICHEN_DIVERGED = 18,       /* parameters are as they were; statistics of the sample's features may have been taken */
+    LICHEN_BAD_RATE = 19        /* a learning rate that is no finite number from 0 */
 };
 
 #endif

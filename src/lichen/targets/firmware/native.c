@@ -23,7 +23,7 @@ lichen_state_status lichen_native_load(model_t *self, uint8_t *slots, size_t slo
 
 #ifdef MODEL_LEARN_INPUTS
 void lichen_native_set_rate(model_t *self, float rate);
-size_t lichen_native_learn(model_t *self, const uint8_t *samples, float *losses, size_t count);
+size_t lichen_native_learn(model_t *self, const uint8_t *samples, float *losses, uint8_t *statuses, size_t count);
 #endif
 
 #ifdef LICHEN_VALIDATE
@@ -79,17 +79,18 @@ void lichen_native_set_rate(model_t *self, float rate)
     *model_learning_rate(self) = rate;
 }
 
-/* Learns from samples, each the bytes of all inputs of `learn`, up to the first whose loss is no finite number; how many it learned from. */
-size_t lichen_native_learn(model_t *self, const uint8_t *samples, float *losses, size_t count)
+/* Learns from samples, each the bytes of all inputs of `learn`, up to the first that is refused; how many it took. */
+size_t lichen_native_learn(model_t *self, const uint8_t *samples, float *losses, uint8_t *statuses, size_t count)
 {
     for (size_t k = 0; k < count; k++) {
         for (unsigned i = 0; i < MODEL_LEARN_INPUTS; i++) {
             memcpy(model_learn_input(self, i), samples, model_learn_input_bytes(i));
             samples += model_learn_input_bytes(i);
         }
-        model_learn(self);
+        const lichen_lesson_status status = model_lesson(self);
+        statuses[k] = (uint8_t)status;
+        if (status >= LICHEN_LESSON_NOT_FINITE) return k;
         memcpy(losses + k, model_learn_output(self, 0), sizeof *losses);
-        if (!(losses[k] - losses[k] == 0.0f)) return k;
     }
     return count;
 }
