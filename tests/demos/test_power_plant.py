@@ -30,8 +30,10 @@ def test_chip_learns_as_pytorch_does(lichen_data: Path, tmp_path: Path, monkeypa
 
 
 def test_other_data_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the data set, or with another file in its place: one sentence that says where to get it."""
+    """Without the data set and a network, or with another file in its place: one sentence that says where to get it."""
     monkeypatch.setenv("LICHEN_DATA", str(tmp_path))
+    monkeypatch.setenv("LICHEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     command = [sys.executable, "-m", "lichen", "demo", "power-plant", "--on", "native"]
     for write in (False, True):
         if write:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lichen.targets.cache import cache_root, cached_build, digest_of
+from lichen.cache import cache_root
+from lichen.targets.cache import cached_build, digest_of
 
 
 @pytest.fixture(autouse=True)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
-import os
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lichen.errors import InputError
+from lichen.data.published import Arrays, Published
+from lichen.errors import MissingToolError
 
-COLUMNS = "AT,V,AP,RH,PE"
-ROWS = 9568
-_FILE = Path("ccpp", "ccpp.csv.gz")
-_SHA256 = "51848da3c8b8c29f709f159fad95443eaa8ff2e95c721a00bba582048cd207e4"
+COLUMNS = ("AT", "V", "AP", "RH", "PE")
+"""Temperature in °C, vacuum in cm Hg, pressure in mbar, relative humidity in %, and the electric power in MW."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,12 @@ class PowerPlant:
 
 
 def load_power_plant(seed: int = 0) -> PowerPlant:
-    """The data in random order, split 60/20/20, from `LICHEN_DATA/ccpp/ccpp.csv.gz`, whose header is `AT,V,AP,RH,PE`.
+    """The data in random order, split 60/20/20.
 
-    Raises `InputError` where the file is missing or not the one that was published.
+    From `LICHEN_DATA/ccpp/ccpp.csv.gz`, whose header is `AT,V,AP,RH,PE`, or downloaded (4 MB). Raises `InputError` where it is not to be had or
+    not what was published, `MissingToolError` where a download needs packages that are not installed.
     """
-    table = _table()
+    table = _PUBLISHED.load()["hundredths"] / 100  # correctly rounded, so these are the numbers as written
     table = table[np.random.default_rng(seed).permutation(len(table))]
     first, second = len(table) * 6 // 10, len(table) * 8 // 10
     mean, deviation = table[:first].mean(axis=0), table[:first].std(axis=0)
@@ -50,15 +50,47 @@ def load_power_plant(seed: int = 0) -> PowerPlant:
     return PowerPlant(x[train], y[train], x[validation], y[validation], x[test], y[test], float(deviation[4]))
 
 
-def _table() -> NDArray[np.float64]:
-    folder = os.environ.get("LICHEN_DATA")
-    path = Path(folder or ".") / _FILE
-    where = "download it from archive.ics.uci.edu/dataset/294, save the rows as gzipped CSV, and set LICHEN_DATA"
+def _read(path: Path) -> Arrays:
     try:
-        text = gzip.decompress(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"no power plant data in {path} ({error.strerror or 'it is not gzip'}); {where}") from error
-    if hashlib.sha256(text).hexdigest() != _SHA256:
-        raise InputError(f"{path} does not hold the published {ROWS} rows under the header {COLUMNS}; {where}")
-    table: NDArray[np.float64] = np.loadtxt(text.decode().splitlines(), delimiter=",", skiprows=1)
-    return table
+        lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    except (EOFError, zlib.error) as error:
+        raise ValueError(str(error)) from error
+    if lines[:1] != [",".join(COLUMNS)]:
+        raise ValueError(f"its first line is not {','.join(COLUMNS)}")
+    return _hundredths(np.loadtxt(lines, delimiter=",", skiprows=1))
+
+
+def _convert(archive: Path) -> Arrays:
+    """From the archive of the repository: the first sheet of the workbook in it; its other sheets hold the same rows in other orders."""
+    try:
+        import openpyxl
+    except ModuleNotFoundError as error:
+        raise MissingToolError(
+            "the published power plant data is a workbook, and to read it needs the package openpyxl: pip install 'lichen[data]'"
+        ) from error
+    try:
+        with zipfile.ZipFile(archive) as files:
+            workbook = next(name for name in files.namelist() if name.endswith("Folds5x2_pp.xlsx"))
+            with files.open(workbook) as file:
+                header, *rows = openpyxl.load_workbook(file, read_only=True).worksheets[0].values
+    except (zipfile.BadZipFile, StopIteration) as error:
+        raise ValueError("there is no workbook Folds5x2_pp.xlsx in it") from error
+    if tuple(header) != COLUMNS:
+        raise ValueError(f"its first row is not {','.join(COLUMNS)}")
+    return _hundredths(np.array(rows, np.float64))
+
+
+def _hundredths(table: NDArray[np.float64]) -> Arrays:
+    """Every number of the data set has at most two decimals."""
+    return {"hundredths": np.round(table * 100).astype(np.int32)}
+
+
+_PUBLISHED = Published(
+    name="the power plant data",
+    local=Path("ccpp", "ccpp.csv.gz"),
+    read=_read,
+    url="https://archive.ics.uci.edu/static/public/294/combined+cycle+power+plant.zip",
+    file="combined-cycle-power-plant.zip",
+    convert=_convert,
+    content="200cc3327be3f7b7186d0f54c41cad5cc7e60a675e4186a4957b4a8b44d4549d",
+)

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from lichen.cache import cache_root
 from lichen.errors import InputError
-
-
-def cache_root() -> Path:
-    """`$LICHEN_CACHE`, or `~/.cache/lichen`."""
-    override = os.environ.get("LICHEN_CACHE")
-    return Path(override).absolute() if override else Path.home() / ".cache" / "lichen"
 
 
 def digest_of(parts: Iterable[str | bytes]) -> str:
