@@ -206,6 +206,22 @@ def test_analyze_needs_no_compiler(graph: Path, monkeypatch: pytest.MonkeyPatch)
     assert got["ram"]["arena"] >= got["ram"]["lower_bound"]
 
 
+def test_analyze_shows_the_arena_over_time(tmp_path: Path) -> None:
+    """A chart before and after for people, a picture on demand; --ram chooses what comes after."""
+    path = tmp_path / "deep.lichen"
+    path.write_text(print_module(deep_module()))
+    arenas = [s["arena"] for s in answer("analyze", path)["schedules"]]
+    shown = lichen("analyze", path)
+    assert f"layer by layer: {arenas[0]:,} bytes" in shown and f"streamed: {arenas[-1]:,} bytes" in shown
+    assert "└─" in shown and "└═" in shown
+    unstreamed = lichen("analyze", path, "--ram", arenas[0])
+    assert "streamed:" not in unstreamed and "└═" not in unstreamed
+    got = answer("analyze", path, "--picture", tmp_path / "arena.png")
+    assert got["picture"] == str(tmp_path / "arena.png")
+    assert (tmp_path / "arena.png").read_bytes().startswith(b"\x89PNG")
+    assert "end in .png or .svg" in lichen("analyze", path, "--picture", tmp_path / "arena.txt", code=2)
+
+
 def test_boards_and_doctor_answer() -> None:
     """The six boards of the design, and every tool with what it enables."""
     names = {board["name"] for board in answer("boards")["boards"]}

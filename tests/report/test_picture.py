@@ -29,6 +29,26 @@ def test_panels_add_up(tmp_path: Path) -> None:
         assert size(path) == (1050, height)
 
 
+def test_panels_side_by_side(tmp_path: Path) -> None:
+    """Columns are added to the width; the panels of a row share the vertical axis."""
+    with picture(tmp_path / "wide.png", "title", columns=2) as (left, right):
+        left.plot([0, 1], [0, 30])
+        right.plot([0, 1], [0, 5])
+        assert left.get_ylim() == right.get_ylim()
+    assert size(tmp_path / "wide.png") == (2100, 540)
+
+
+def test_format_follows_the_suffix(tmp_path: Path) -> None:
+    """SVG is text that is the same every time; another suffix is refused before anything is drawn."""
+    for name in ("a.svg", "b.svg"):
+        with picture(tmp_path / name, "title") as (panel,):
+            panel.fill_between([0, 1], [0, 0], [1, 2], hatch="///")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    assert b"<svg" in (tmp_path / "a.svg").read_bytes()
+    with pytest.raises(InputError, match=r"end in \.png or \.svg"), picture(tmp_path / "a.jpg", "title"):
+        raise AssertionError
+
+
 def test_nothing_global_is_touched(tmp_path: Path) -> None:
     """No window system and no global state of pyplot, whatever the caller has set up."""
     sys.modules.pop("matplotlib.pyplot", None)

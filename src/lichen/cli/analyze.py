@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lichen.cli.options import Json, Model
 from lichen.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from lichen.report.occupancy import Occupancy
 
 
 def register(app: typer.Typer) -> None:
@@ -17,13 +21,44 @@ def register(app: typer.Typer) -> None:
 def analyze(
     model: Model,
     board: Annotated[str | None, typer.Option(help="Plan for this board, and say whether it can fit.")] = None,
+    ram: Annotated[
+        int | None, typer.Option(metavar="BYTES", help="Show the fastest schedule whose arena fits into this.")
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw the arena over time, before and after, and the front, as .png or .svg."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Plan a model: operators, MACs, weights, arena with its lower bound. Needs neither a C compiler nor a board."""
-    from lichen.compiler import analyze as run
-    from lichen.reading import load
+    """Plan a model: operators, MACs, weights, arena with its lower bound, schedules. Needs neither a C compiler nor a board.
 
-    analysis = run(load(model), board)
+    The arena over time is shown layer by layer and for the schedule of the least memory, or the one that --ram asks for.
+    """
+    from lichen.compiler import analyze as run
+    from lichen.ir.kernel import PLAIN
+    from lichen.reading import load
+    from lichen.report.occupancy import occupancy_of
+
+    loaded = load(model)
+    if picture is not None:
+        from lichen.report.picture import require_format
+
+        require_format(picture)
+    analysis = run(loaded, board)
+    core = analysis.board.core if analysis.board else PLAIN
+    before = analysis.schedules[0]
+    after = next((s for s in analysis.schedules if ram is not None and s.arena <= ram), analysis.schedules[-1])
+    arenas = {
+        f"{'layer by layer' if s is before else 'streamed'}: {s.arena:,} bytes": occupancy_of(loaded.infer, core, s)
+        for s in (before, after)
+        if picture is not None or not json
+    }
+    if picture is not None:
+        from lichen.report.arena import Point, draw_arena
+
+        draw_arena(picture, analysis.name, arenas, [Point(analysis.macs, s.arena) for s in analysis.schedules])
     operations = [
         {"name": op.name, "kind": op.kind, "shape": list(op.shape), "macs": op.macs, "weights": op.weights}
         for op in analysis.operations
@@ -48,6 +83,7 @@ def analyze(
                 "fits": analysis.fits,
                 "ops": operations,
                 "schedules": schedules,
+                "picture": str(picture) if picture is not None else None,
             }
         )
     else:
@@ -74,6 +110,9 @@ def analyze(
                 for s in schedules
             ],
         )
+        _print_arenas(arenas)
+        if picture is not None:
+            print(f"the picture is {picture}")
         if analysis.board is not None:
             verdict = "can fit" if analysis.fits else "does not fit"
             print(
@@ -81,3 +120,14 @@ def analyze(
             )
     if analysis.fits is False:
         raise typer.Exit(1)
+
+
+def _print_arenas(arenas: dict[str, Occupancy]) -> None:
+    from lichen.report.chart import chart
+
+    top = max(occupancy.peak for occupancy in arenas.values())
+    print("arena bytes in use, from the first operator to the last (planned; ═ streamed)")
+    for name, occupancy in arenas.items():
+        print(name)
+        for line in chart(occupancy, top):
+            print(line)

@@ -1,8 +1,8 @@
-"""The memory of a streamed step over time: how long each of its buffers holds something that somebody needs.
+"""The memory of a step over time, of a streamed one above all: how long each of its buffers holds something that somebody needs.
 
-At part `k` an operand that dies in the step still holds the hull of what the parts from `k` on read; a result holds the hull of
-what the parts up to `k` have written; a ring holds all of itself from its first write to its last read. Two buffers may share bytes
-as long as what they hold at the same time stays apart.
+At access `k`, which is part `k` of a streamed step, an operand that dies in the step still holds the hull of what the accesses from
+`k` on read; a result holds the hull of what those up to `k` have written; a ring holds all of itself from its first write to its
+last read. Two buffers of a streamed step may share bytes as long as what they hold at the same time stays apart.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FAR = np.iinfo(np.int64).max // 4
 
 @dataclass(frozen=True)
 class Held:
-    """What a buffer holds at each part, as `[first, last)`; where `first >= last`, nothing."""
+    """What a buffer holds at each access, as `[first, last)`; where `first >= last`, nothing."""
 
     first: NDArray[np.int64]
     last: NDArray[np.int64]
@@ -30,7 +30,7 @@ class Held:
 
 
 def held(step: Step, buffer: Buffer) -> Held:
-    """What `buffer`, which dies in the streamed `step` or is born there, holds over time."""
+    """What `buffer`, which dies in `step` or is born there, holds over time."""
     if buffer.name in step.rings:
         users = [
             k for k, part in enumerate(step.parts) if any(r.buffer == buffer.name for r in (*part.reads, *part.writes))
@@ -38,7 +38,7 @@ def held(step: Step, buffer: Buffer) -> Held:
         alive = np.zeros(len(step.parts), np.bool_)
         alive[users[0] : users[-1] + 1] = True
         return Held(np.zeros(len(alive), np.int64), np.where(alive, buffer.size, 0))
-    first, last = np.full(len(step.parts), _FAR), np.full(len(step.parts), -_FAR)
+    first, last = np.full(step.accesses.count, _FAR), np.full(step.accesses.count, -_FAR)
     is_result = buffer.name in step.writes
     for intervals in [step.writes_of(buffer.name)] if is_result else step.reads_of(buffer.name):
         used = intervals[:, 0] < intervals[:, 1]
