@@ -106,19 +106,25 @@ def _build(
     for index, (module, count) in enumerate(zip(modules, samples, strict=True)):
         verify(module)
         renamed = Module(f"m{index}", module.functions)
-        files = emit(plan_module(renamed, core, regions[index]), "speed" if index % 2 else "size").files
+        planned = plan_module(renamed, core, regions[index])
+        files = emit(planned, "speed" if index % 2 else "size").files
         for name, text in files.items():
             (folder / name).write_text(text)
         sources.append(folder / f"m{index}.c")
+        by_rows = function == "infer" and planned.infer.row_inputs
         blocks.append(
-            _RUN.replace("NAME", f"m{index}")
+            _RUN.replace("SOURCE", _SOURCE if by_rows else "(void)rows;")
+            .replace("ARGUMENTS", "&instance, &source" if by_rows else "&instance")
+            .replace("INPUTS", str(len(module.functions[function].inputs)))
+            .replace("NAME", f"m{index}")
             .replace("COUNT", str(count))
             .replace("PREFIX", prefix)
             .replace("FUNCTION", function)
         )
     includes = "".join(f'#include "m{index}.h"\n' for index in range(len(modules)))
     sources[0].write_text(
-        f"#include <stdio.h>\n#include <string.h>\n{includes}int main(void)\n{{\n{''.join(blocks)}    return 0;\n}}\n"
+        f"#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <stdbool.h>\n{includes}{_NEXT_ROW}"
+        f"int main(void)\n{{\n{''.join(blocks)}    return 0;\n}}\n"
     )
     command = ["gcc", "-O1", *WARNINGS, *SANITIZERS, "-o", str(folder / "program"), *map(str, sources), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -126,16 +132,45 @@ def _build(
     return folder / "program"
 
 
+_NEXT_ROW = """
+enum { MOST_IMAGES = 8, MOST_BYTES = 1 << 20 };
+typedef struct {
+    unsigned char bytes[MOST_IMAGES][MOST_BYTES];
+    size_t row_bytes[MOST_IMAGES];
+    unsigned next[MOST_IMAGES];
+} image_rows;
+
+bool next_row(void *context, unsigned input, unsigned row, void *destination);
+bool next_row(void *context, unsigned input, unsigned row, void *destination)
+{
+    image_rows *rows = (image_rows *)context;
+    if (row != rows->next[input]++) abort(); /* 0, 1, 2, ..., each once */
+    memcpy(destination, rows->bytes[input] + row * rows->row_bytes[input], rows->row_bytes[input]);
+    return true;
+}
+"""
+
+_SOURCE = """const lichen_row_source source = {&rows, next_row};
+            for (unsigned i = 0; i < INPUTS; i++) {
+                rows.next[i] = 0;
+                rows.row_bytes[i] = NAME_input_row_bytes(i);
+            }"""
+
 _RUN = f"""    {{
         static NAME_t instance;
+        static image_rows rows;
         memset(&instance, {POISON}, sizeof instance);
         NAME_init(&instance);
         for (int sample = 0; sample < COUNT; sample++) {{
             memset(&instance.arena, {POISON}, sizeof instance.arena);
-            for (unsigned i = 0; NAME_PREFIXinput(&instance, i) != NULL; i++) {{
-                if (fread(NAME_PREFIXinput(&instance, i), 1, NAME_PREFIXinput_bytes(i), stdin) != NAME_PREFIXinput_bytes(i)) return 2;
+            for (unsigned i = 0; i < INPUTS; i++) {{
+                void *const input = NAME_PREFIXinput(&instance, i);
+                const size_t count = NAME_PREFIXinput_bytes(i);
+                if (count > MOST_BYTES || i >= MOST_IMAGES) return 3;
+                if (fread(input ? input : rows.bytes[i], 1, count, stdin) != count) return 2;
             }}
-            NAME_FUNCTION(&instance);
+            SOURCE
+            NAME_FUNCTION(ARGUMENTS);
             for (unsigned i = 0; NAME_PREFIXoutput(&instance, i) != NULL; i++) {{
                 fwrite(NAME_PREFIXoutput(&instance, i), 1, NAME_PREFIXoutput_bytes(i), stdout);
             }}

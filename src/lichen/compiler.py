@@ -59,6 +59,8 @@ class Analysis:
     """Whether arena, state and weights alone fit the board; code and stack come on top."""
     schedules: tuple[Schedule, ...]
     """From layer by layer to the least memory; none computes anything twice, so all have the same MACs."""
+    input_rows: bool
+    """Whether inputs come by rows."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,9 @@ class Compilation:
     code: int | None
     fits: bool | None
     """Known once it has been linked."""
+
+    input_rows: bool = False
+    """Whether inputs come by rows."""
 
     notes: tuple[str, ...] = ()
     """What could not be measured, and what to install."""
@@ -103,11 +108,16 @@ def prepare(module: Module) -> Module:
     return module
 
 
-def analyze(module: Module, board: str | None = None) -> Analysis:
-    """Plans `module` (for the core of `board`, if given) and reports what needs neither compiler nor board."""
+def analyze(module: Module, board: str | None = None, input_rows: bool = False) -> Analysis:
+    """Plans `module` (for the core of `board`, if given) and reports what needs neither compiler nor board.
+
+    With `input_rows` the images among its inputs come row by row; raises `InputError` where none can.
+    """
     target = load_board(board) if board is not None else None
+    core = target.core if target else PLAIN
     prepare(module)
-    program = plan_module(module, target.core if target else PLAIN)
+    schedules = tuple(front(module.infer, core, input_rows))
+    program = plan_module(module, core, schedules[0].regions)
     sources = emit(program, "speed")
     needed_ram = program.arena_bytes + program.state_bytes
     return Analysis(
@@ -121,7 +131,8 @@ def analyze(module: Module, board: str | None = None) -> Analysis:
         operations=tuple(_figures(program)),
         board=target,
         fits=(needed_ram <= target.ram and sources.weights_bytes <= target.flash) if target else None,
-        schedules=tuple(front(module.infer, target.core if target else PLAIN)),
+        schedules=schedules,
+        input_rows=input_rows,
     )
 
 
@@ -132,11 +143,13 @@ def compile_model(
     optimize: str = "speed",
     schedule: str | None = None,
     ram: int | None = None,
+    input_rows: bool = False,
 ) -> Compilation:
     """Writes the model folder `out` for `board`, links it, and measures its stack on the board's emulator.
 
     `schedule` is `layers`, `stream` (by rows wherever that saves memory) or `auto` (the fastest that fits). It is `layers` unless
-    `ram` is given, the bytes that arena and state may take, and then `auto`.
+    `ram` is given, the bytes that arena and state may take, and then `auto`. With `input_rows` the images among the inputs are not in
+    RAM: the generated code asks a callback for one row after the other. Raises `InputError` where no input can come so.
 
     Raises `DoesNotFitError` with the figures there are, and writes nothing, if the board is too small. Where a compiler or emulator is missing the folder is
     written all the same, what it would tell is `None`, and `notes` says what to install.
@@ -147,7 +160,7 @@ def compile_model(
     prepare(module)
     kind = schedule or ("layers" if ram is None else "auto")
     state = sum(s.type.bytes for s in module.states())
-    chosen = choose(module.infer, target.core, kind, (target.ram if ram is None else ram) - state)
+    chosen = choose(module.infer, target.core, kind, (target.ram if ram is None else ram) - state, input_rows)
     program = plan_module(module, target.core, chosen.regions)
     sources = emit(program, optimize)
     known = Compilation(
@@ -161,6 +174,7 @@ def compile_model(
         weights=sources.weights_bytes,
         code=None,
         fits=None,
+        input_rows=input_rows,
     )
     try:
         if ram is not None and program.arena_bytes + program.state_bytes > ram:

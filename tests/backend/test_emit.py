@@ -14,14 +14,16 @@ from lichen.backend.program import plan_module
 from lichen.errors import InputError
 from lichen.ir.kernel import PLAIN
 from lichen.ir.module import Function, Module, Operation, Value
+from lichen.plan.rows import Streams
 from native_check import WARNINGS, assert_native_equals_interpreter
 
 OF_LIBC = {"memcpy", "memset", "memmove", "expf", "tanhf", "sqrtf", "floorf", "roundf", "lrintf", "rintf", "fabsf"}
 
 
-def emitted(folder: Path, optimize: str = "speed") -> Path:
-    """The folder of a small model."""
-    program = plan_module(conv_module(), PLAIN)
+def emitted(folder: Path, optimize: str = "speed", by_rows: bool = False) -> Path:
+    """The folder of a small model, its input `by_rows` or not."""
+    module = conv_module()
+    program = plan_module(module, PLAIN, [Streams(module.infer, module.infer.inputs).region(0, 1)] if by_rows else [])
     with replacing(folder) as fresh:
         write_folder(fresh, program, emit(program, optimize), "nano33ble", optimize)
     return folder
@@ -29,9 +31,12 @@ def emitted(folder: Path, optimize: str = "speed") -> Path:
 
 @pytest.mark.parametrize("optimize", ["speed", "size"])
 @pytest.mark.parametrize("compiler", [["gcc", "-x", "c", *WARNINGS], ["g++", "-x", "c++", "-std=c++17", *WARNINGS[1:]]])
-def test_generated_code_compiles_without_a_warning(tmp_path: Path, compiler: list[str], optimize: str) -> None:
+@pytest.mark.parametrize("by_rows", [False, True])
+def test_generated_code_compiles_without_a_warning(
+    tmp_path: Path, compiler: list[str], optimize: str, by_rows: bool
+) -> None:
     """As C99 and as C++17, with warnings as errors."""
-    folder = emitted(tmp_path / "toy", optimize)
+    folder = emitted(tmp_path / "toy", optimize, by_rows)
     done = subprocess.run([*compiler, "-O2", "-c", "toy.c", "-o", "toy.o"], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

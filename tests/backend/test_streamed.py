@@ -14,13 +14,17 @@ from native_check import assert_native_equals_interpreter
 
 @st.composite
 def streamed(draw: st.DrawFn) -> tuple[Module, list[Region]]:
-    """A convolutional graph, all of it cut into regions and single layers at random."""
+    """A convolutional graph, all of it cut into regions and single layers at random; often its input comes by rows."""
     module = draw(convolutional_graphs())
-    streams, regions, begin = Streams(module.infer), [], 0
+    (x,) = module.infer.inputs
+    readers = [i for i, op in enumerate(module.infer.operations) if x in op.operands]
+    by_rows = bool(readers) and not module.infer.is_output(x) and draw(st.integers(0, 3)) > 0
+    streams, regions, begin = Streams(module.infer, [x] if by_rows else []), [], 0
     assert all(map(can_stream, module.infer.operations))
     while begin < len(module.infer.operations):
-        end = draw(st.integers(begin + 1, len(module.infer.operations)))
-        if end > begin + 1 or draw(st.booleans()):
+        is_first = by_rows and begin <= readers[0]
+        end = draw(st.integers(readers[-1] + 1 if is_first else begin + 1, len(module.infer.operations)))
+        if is_first or end > begin + 1 or draw(st.booleans()):
             regions.append(streams.region(begin, end))
         begin = end
     return module, regions

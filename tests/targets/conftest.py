@@ -14,6 +14,7 @@ from lichen.backend.emit import emit
 from lichen.backend.folder import write_folder
 from lichen.backend.program import plan_module
 from lichen.ir.module import Module
+from lichen.plan.rows import Streams
 from lichen.targets.board import load_board
 from lichen.targets.folder import ModelFolder, open_folder
 
@@ -29,11 +30,18 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def compile_model(tmp_path: Path) -> Callable[..., ModelFolder]:
-    """`compile_model(board, module=…, optimize=…)`: the folder of a module, by default of a small convolution."""
+    """`compile_model(board, module=…, optimize=…, by_rows=…)`: the folder of a module, by default of a small convolution.
 
-    def compile_(board: str = "mps2-an386", module: Module | None = None, optimize: str = "size") -> ModelFolder:
+    With `by_rows` all of it is one region, and its inputs come by rows.
+    """
+
+    def compile_(
+        board: str = "mps2-an386", module: Module | None = None, optimize: str = "size", by_rows: bool = False
+    ) -> ModelFolder:
         module = module or conv_module()
-        program = plan_module(module, load_board(board).core)
+        streams = Streams(module.infer, module.infer.inputs)
+        regions = [streams.region(0, len(module.infer.operations))] if by_rows else []
+        program = plan_module(module, load_board(board).core, regions)
         folder = tmp_path / f"{module.name}-{board}-{optimize}"
         folder.mkdir()
         write_folder(folder, program, emit(program, optimize), board, optimize)

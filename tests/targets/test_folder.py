@@ -9,6 +9,7 @@ import pytest
 from lichen.errors import InputError
 from lichen.targets.folder import ModelFolder, open_folder
 
+IMAGE = {"name": "x", "shape": [1, 4, 2, 1], "dtype": "int8", "scale": 0.1, "zero_point": 0, "offset": 0, "bytes": 8}
 TENSOR = {"name": "x", "shape": [1, 4], "dtype": "int8", "scale": 0.1, "zero_point": 0, "offset": 0, "bytes": 4}
 GOOD = {
     **{"format": 1, "name": "toy", "board": "uno", "optimize": "size", "digest": "0123456789abcdef"},
@@ -44,6 +45,14 @@ def test_a_generated_folder_opens(compile_model: Callable[..., ModelFolder]) -> 
         (GOOD | {"inputs": [TENSOR | {"shape": [1, 10**400]}]}, "elements at most"),
         (GOOD | {"outputs": [TENSOR | {"bytes": 5}]}, "has 5 bytes where its type has 4"),
         (GOOD | {"outputs": [TENSOR | {"offset": 1}]}, "does not lie in the arena of 4 bytes"),
+        (GOOD | {"inputs": [IMAGE]}, "does not lie in the arena of 4 bytes"),
+        (GOOD | {"inputs": [IMAGE | {"rows": 3}]}, "does not lie in the arena of 4 bytes"),
+        (GOOD | {"inputs": [IMAGE | {"rows": 0}]}, "keeps 0 rows of a tensor of shape"),
+        (GOOD | {"arena_bytes": 99, "inputs": [IMAGE | {"rows": 5}]}, "keeps 5 rows of a tensor of shape"),
+        (GOOD | {"inputs": [IMAGE | {"rows": None}]}, "keeps null rows of a tensor of shape"),
+        (GOOD | {"inputs": [TENSOR | {"rows": 1}]}, r"keeps 1 rows of a tensor of shape \[1, 4\]"),
+        (GOOD | {"outputs": [TENSOR | {"rows": 1}]}, "has rows, which only inputs of the inference have"),
+        (GOOD | {"inputs": [IMAGE | {"rows": 2}]}, "has no toy.c"),
         (GOOD | {"files": {"../toy.h": ""}}, "the generated files' digests"),
         ("[" * 100000, "not valid JSON"),
         (GOOD, "has no toy.c"),

@@ -47,6 +47,19 @@ def test_the_library_and_the_sanitized_program_give_the_interpreter_s_bytes(
     assert NativeModel(model).run([inputs[:0]])[0].shape == (0, 1, 6, 7, 5)
 
 
+def test_inputs_by_rows_give_the_interpreter_s_bytes(compile_model: Compile) -> None:
+    """Only three rows of the image are in the arena, and what it held before shows nowhere."""
+    model, inputs = compile_model(by_rows=True), samples(20)
+    assert model.manifest["inputs"][0]["rows"] == 3 and model.manifest["arena_bytes"] < 300
+    expected = np.stack([Interpreter(conv_module()).run([sample])[0] for sample in inputs])
+    for poison in (None, 0xA5):
+        np.testing.assert_array_equal(NativeModel(model, poison).run([inputs])[0], expected)
+    np.testing.assert_array_equal(run_sanitized(model, [inputs], 0x5A)[0], expected)
+    (output,) = model.manifest["outputs"]
+    after = NativeModel(model).run_until([inputs[:1]], len(model.manifest["ops"]))
+    assert after[output["offset"] :][: output["bytes"]] == expected[0].tobytes()
+
+
 def test_the_arena_in_front_of_a_call_is_that_of_an_inference_stopped_there(compile_model: Compile) -> None:
     """Before the first call the input is in place and the output is not; after the last the output is."""
     model, inputs = compile_model(), samples(1)

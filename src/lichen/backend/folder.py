@@ -135,6 +135,7 @@ def _step(planned: PlannedFunction, step: Step | StreamedStep) -> dict[str, Any]
 
 def _tensor(planned: PlannedFunction, value: Value) -> Mapping[str, Any]:
     q = value.type.quantisation
+    by_rows = {"rows": planned.row_inputs[value]} if value in planned.row_inputs else {}
     return {
         "name": value.name,
         "shape": list(value.type.shape),
@@ -143,4 +144,5 @@ def _tensor(planned: PlannedFunction, value: Value) -> Mapping[str, Any]:
         "zero_point": q.zero_point[0] if q is not None else None,
         "offset": planned.offsets[value],
         "bytes": value.type.bytes,
+        **by_rows,
     }

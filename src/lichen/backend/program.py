@@ -77,6 +77,12 @@ class PlannedFunction:
     offsets: Mapping[Value, int]
     plan: Plan
 
+    @property
+    def row_inputs(self) -> Mapping[Value, int]:
+        """The inputs that come row by row, and how many of their rows are kept."""
+        regions = [step.region for step in self.steps if isinstance(step, StreamedStep)]
+        return {value: region.rings[region.home[value]] for region in regions for value in region.sources}
+
 
 @dataclass(frozen=True)
 class Program:

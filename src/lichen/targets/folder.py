@@ -48,6 +48,11 @@ class ModelFolder:
         """Whether the model has a function `learn`."""
         return "learn" in self.manifest.get("functions", {})
 
+    @property
+    def row_inputs(self) -> int:
+        """How many inputs come row by row."""
+        return sum("rows" in tensor for tensor in self.manifest["inputs"])
+
     def glue(self) -> str:
         """`model.h`: the model's interface under names that do not depend on the model, for code that serves any."""
         lines = [
@@ -61,11 +66,14 @@ class ModelFolder:
             lines += [f'#include "{self.name}.h"', f"typedef {self.name}_t model_t;"]
             functions = _FUNCTIONS + (_STATE_FUNCTIONS if self.state_bytes else ())
             functions += _LEARN_FUNCTIONS if self.learns else ()
+            functions += ("input_row_bytes",) if self.row_inputs else ()
             lines += [f"#define model_{function} {self.name}_{function}" for function in functions]
             constants = _CONSTANTS + (("LEARN_INPUTS",) if self.learns else ())
+            constants += ("ROW_INPUTS",) if self.row_inputs else ()
             lines += [f"#define MODEL_{constant} {self.name.upper()}_{constant}" for constant in constants]
         sizes = {key: self.manifest[key.lower()] for key in ("ARENA_BYTES", "STATE_BYTES")}
         sizes |= {"INPUTS": len(self.manifest["inputs"]), "OUTPUTS": len(self.manifest["outputs"])}
+        sizes |= {"ROW_INPUTS": self.row_inputs} if self.row_inputs else {}
         wrong = " || ".join(f"MODEL_{key} != {value}" for key, value in sizes.items())
         lines += [
             f"#if MODEL_DIGEST != UINT64_C(0x{self.manifest['digest']}) || {wrong}",

@@ -143,12 +143,19 @@ def _misfit(manifest: Mapping[str, Any]) -> str | None:
     """The first tensor whose size does not follow from its type, or that does not lie in the arena."""
     functions = [manifest, *manifest.get("functions", {}).values()]
     tensors = [tensor for function in functions for tensor in (*function["inputs"], *function["outputs"])]
+    for tensor in (tensor for tensor in tensors if "rows" in tensor):
+        if not any(tensor is other for other in manifest["inputs"]):
+            return f"tensor {tensor['name']} has rows, which only inputs of the inference have"
+        shape, kept = tensor["shape"], tensor["rows"]
+        if len(shape) != 4 or shape[0] != 1 or type(kept) is not int or not 1 <= kept <= shape[1]:
+            return f"tensor {tensor['name']} keeps {json.dumps(kept)[:60]} rows of a tensor of shape {shape}"
     for tensor in tensors:
         size = math.prod(tensor["shape"]) * np.dtype(tensor["dtype"]).itemsize
         if tensor["bytes"] != size:
             return f"tensor {tensor['name']} has {tensor['bytes']} bytes where its type has {size}"
     results = (result for op in manifest["ops"] for result in op["results"])
     for tensor in [*tensors, *results]:
-        if tensor["offset"] + tensor["bytes"] > manifest["arena_bytes"]:
+        kept = tensor["bytes"] // tensor["shape"][1] * tensor["rows"] if "rows" in tensor else tensor["bytes"]
+        if tensor["offset"] + kept > manifest["arena_bytes"]:
             return f"tensor {tensor['name']} does not lie in the arena of {manifest['arena_bytes']} bytes"
     return None

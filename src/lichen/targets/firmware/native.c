@@ -34,12 +34,35 @@ uint16_t lichen_stop = LICHEN_STOP_NEVER;
 void lichen_native_run_until(model_t *self, const uint8_t *sample, uint8_t *arena, uint16_t stop);
 #endif
 
-/* A poison of 0..255 fills the arena first, so that nothing an inference reads can be left over from the one before. */
+#ifdef MODEL_ROW_INPUTS
+static bool read_row(void *context, unsigned input, unsigned row, void *destination)
+{
+    const uint8_t *bytes = *(const uint8_t **)context;
+    for (unsigned i = 0; i < input; i++) bytes += model_input_bytes(i);
+    memcpy(destination, bytes + row * model_input_row_bytes(input), model_input_row_bytes(input));
+    return true;
+}
+
+static void infer(model_t *self, const uint8_t *sample)
+{
+    const lichen_row_source source = {&sample, read_row};
+    model_infer(self, &source);
+}
+#else
+static void infer(model_t *self, const uint8_t *sample)
+{
+    (void)sample; /* is in the arena */
+    model_infer(self);
+}
+#endif
+
+/* A poison of 0..255 fills the arena first, so that nothing an inference reads can be left over from the one before. Inputs that come
+   by rows are left to `infer`. */
 static const uint8_t *write_inputs(model_t *self, const uint8_t *sample, int poison)
 {
     if (poison >= 0) memset(&self->arena, poison, sizeof self->arena);
     for (unsigned i = 0; i < MODEL_INPUTS; i++) {
-        memcpy(model_input(self, i), sample, model_input_bytes(i));
+        if (model_input(self, i) != NULL) memcpy(model_input(self, i), sample, model_input_bytes(i));
         sample += model_input_bytes(i);
     }
     return sample;
@@ -67,8 +90,9 @@ void lichen_native_init(model_t *self)
 void lichen_native_run(model_t *self, const uint8_t *samples, uint8_t *results, size_t count, int poison)
 {
     for (size_t k = 0; k < count; k++) {
-        samples = write_inputs(self, samples, poison);
-        model_infer(self);
+        const uint8_t *const sample = samples;
+        samples = write_inputs(self, sample, poison);
+        infer(self, sample);
         results = read_outputs(self, results);
     }
 }
@@ -102,7 +126,7 @@ void lichen_native_run_until(model_t *self, const uint8_t *sample, uint8_t *aren
 {
     write_inputs(self, sample, -1);
     lichen_stop = stop;
-    model_infer(self);
+    infer(self, sample);
     lichen_stop = LICHEN_STOP_NEVER;
     memcpy(arena, &self->arena, MODEL_ARENA_BYTES);
 }
