@@ -13,19 +13,20 @@ from pathlib import Path as _Path
 
 from lichen.compiler import Analysis, Compilation, analyze
 from lichen.compiler import compile_model as _compile_model
-from lichen.device.executor import Executor
-from lichen.device.executor import open_executor as _open_executor
 from lichen.errors import LichenError
 from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Module
+from lichen.learning.learner import Learning
 from lichen.reading import StaysFloatWarning, from_torch, load
+from lichen.running import Device
 from lichen.targets.folder import open_folder as _open_folder
 
 __all__ = [
     "Analysis",
     "Compilation",
-    "Executor",
+    "Device",
     "Interpreter",
+    "Learning",
     "LichenError",
     "Module",
     "StaysFloatWarning",
@@ -37,11 +38,20 @@ __all__ = [
 ]
 
 
-def compile(module: Module, board: str, out: str | _Path, optimize: str = "speed") -> Compilation:
+def compile(
+    module: Module,
+    board: str,
+    out: str | _Path,
+    optimize: str = "speed",
+    schedule: str | None = None,
+    ram: int | None = None,
+    input_rows: bool = False,
+    learning: Learning | None = None,
+) -> Compilation:
     """Writes the folder `out` with the C of `module` for `board`, linked and measured. See `lichen.compiler.compile_model`."""
-    return _compile_model(module, board, _Path(out), optimize)
+    return _compile_model(module, board, _Path(out), optimize, schedule, ram, input_rows, learning)
 
 
-def connect(folder: str | _Path, on: str = "native") -> Executor:
+def connect(folder: str | _Path, on: str = "native") -> Device:
     """Runs what `compile` wrote on `native`, `qemu`, `simavr` or a serial port; a context manager."""
-    return _open_executor(_open_folder(_Path(folder)), on)
+    return Device(_open_folder(_Path(folder)), on)

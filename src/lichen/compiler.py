@@ -21,6 +21,7 @@ from lichen.ir.kernel import PLAIN, Table
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ir.verify import verify
+from lichen.learning.learner import Learning, make_learner
 from lichen.passes import DEFAULT_PASSES, run_passes
 from lichen.plan.schedule import Schedule, choose, front
 from lichen.targets.board import Board, load_board
@@ -144,12 +145,14 @@ def compile_model(
     schedule: str | None = None,
     ram: int | None = None,
     input_rows: bool = False,
+    learning: Learning | None = None,
 ) -> Compilation:
     """Writes the model folder `out` for `board`, links it, and measures its stack on the board's emulator.
 
     `schedule` is `layers`, `stream` (by rows wherever that saves memory) or `auto` (the fastest that fits). It is `layers` unless
     `ram` is given, the bytes that arena and state may take, and then `auto`. With `input_rows` the images among the inputs are not in
-    RAM: the generated code asks a callback for one row after the other. Raises `InputError` where no input can come so.
+    RAM: the generated code asks a callback for one row after the other. Raises `InputError` where no input can come so. With `learning` the
+    model goes on learning on the device.
 
     Raises `DoesNotFitError` with the figures there are, and writes nothing, if the board is too small. Where a compiler or emulator is missing the folder is
     written all the same, what it would tell is `None`, and `notes` says what to install.
@@ -158,6 +161,8 @@ def compile_model(
         raise InputError(f"--optimize {optimize} is not one of {', '.join(OPTIMIZE)}")
     target = load_board(board)
     prepare(module)
+    if learning is not None:
+        module = make_learner(module, learning)
     kind = schedule or ("layers" if ram is None else "auto")
     state = sum(s.type.bytes for s in module.states())
     chosen = choose(module.infer, target.core, kind, (target.ram if ram is None else ram) - state, input_rows)

@@ -63,3 +63,25 @@ def test_bad_input_is_one_sentence(files: Path, tmp_path: Path) -> None:
         assert words in lichen(*compile_, *option, code=2)
     assert "no loss called" in lichen(*compile_, "--learn", "all", "--loss", "regret", code=2)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_online_layer_learns_new_classes(files: Path, tmp_path: Path) -> None:
+    """A head on the hidden layer: labels that it has never heard of, metrics, and state from file to file."""
+    labels = np.load(files / "y.npy") * 100
+    np.save(tmp_path / "y.npy", labels)
+    choice = "head:classes=3,inputs=y0,good_enough=0.01"
+    compiled = ("--board", "nucleo-f411re", "--learn", choice, "--learning-rate", 0.1, "--out", tmp_path / "head")
+    lichen("compile", files / "mlp.lichen", *compiled)
+    given = (tmp_path / "head", "--on", "native", "--data", files / "x.npy", "--labels", tmp_path / "y.npy")
+    first = json.loads(lichen("learn", *given, "--rate", 0.1, "--state", tmp_path / "a.state", "--save", "--json"))
+    assert sorted(first["metrics"]["labels"]) == [0, 100, 200] and first["metrics"]["awake"]
+    assert first["metrics"]["accuracy"] > 0.5 and np.array(first["metrics"]["confusion"]).sum() == 199
+    again = json.loads(lichen("learn", *given, "--rate", 0.1, "--from", tmp_path / "a.state", "--json"))
+    assert again["loss"][0] < first["loss"][0] and again["metrics"]["accuracy"] > first["metrics"]["accuracy"]
+    assert "accuracy" in lichen("learn", *given)
+    labels[5] = 300
+    np.save(tmp_path / "y.npy", labels)
+    assert "sample" in (said := lichen("learn", *given, "--state", tmp_path / "b.state", code=2)) and "new" in said
+    assert not (tmp_path / "b.state").exists()
+    (tmp_path / "a.state").write_bytes((tmp_path / "a.state").read_bytes()[:-1])
+    assert "damaged" in lichen("learn", *given, "--from", tmp_path / "a.state", code=2)

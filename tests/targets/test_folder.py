@@ -14,7 +14,7 @@ TENSOR = {"name": "x", "shape": [1, 4], "dtype": "int8", "scale": 0.1, "zero_poi
 GOOD = {
     **{"format": 1, "name": "toy", "board": "uno", "optimize": "size", "digest": "0123456789abcdef"},
     **{"macs": 0, "arena_bytes": 4, "state_bytes": 0, "weights_bytes": 0},
-    **{"inputs": [TENSOR], "outputs": [TENSOR], "ops": [], "files": {"toy.h": ""}},
+    **{"state": [], "inputs": [TENSOR], "outputs": [TENSOR], "ops": [], "files": {"toy.h": ""}},
 }
 
 
@@ -53,6 +53,7 @@ def test_a_generated_folder_opens(compile_model: Callable[..., ModelFolder]) -> 
         (GOOD | {"inputs": [TENSOR | {"rows": 1}]}, r"keeps 1 rows of a tensor of shape \[1, 4\]"),
         (GOOD | {"outputs": [TENSOR | {"rows": 1}]}, "has rows, which only inputs of the inference have"),
         (GOOD | {"inputs": [IMAGE | {"rows": 2}]}, "has no toy.c"),
+        (GOOD | {"state": [TENSOR]}, "does not lie in the 0 bytes of state"),
         (GOOD | {"files": {"../toy.h": ""}}, "the generated files' digests"),
         ("[" * 100000, "not valid JSON"),
         (GOOD, "has no toy.c"),

@@ -15,7 +15,7 @@ from lichen import __version__
 from lichen.backend.emit import Sources
 from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
 from lichen.errors import InputError
-from lichen.ir.module import Value
+from lichen.ir.module import State, Value
 from lichen.ir.operator import operator
 
 FORMAT = 1
@@ -101,6 +101,7 @@ def manifest(program: Program, sources: Sources, board: str, optimize: str) -> d
         "arena_bytes": program.arena_bytes,
         "state_bytes": program.state_bytes,
         "weights_bytes": sources.weights_bytes,
+        "state": [_state(state, offset) for state, offset in program.state_offsets.items()],
         **_function(infer),
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(sources.files.items())},
     }
@@ -130,6 +131,16 @@ def _step(planned: PlannedFunction, step: Step | StreamedStep) -> dict[str, Any]
         "kernel": " ".join(dict.fromkeys(call.kernel for call in step.calls)),
         "macs": sum(operator(op.kind).macs(op) for op in step.operations),
         "results": [{"name": v.name, "offset": planned.offsets[v], "bytes": v.type.bytes} for v in step.results],
+    }
+
+
+def _state(state: State, offset: int) -> Mapping[str, Any]:
+    return {
+        "name": state.name,
+        "shape": list(state.type.shape),
+        "dtype": str(state.type.dtype.numpy),
+        "offset": offset,
+        "bytes": state.type.bytes,
     }
 
 

@@ -28,7 +28,10 @@ def compile_(
     ] = "speed",
     learn: Annotated[
         str | None,
-        typer.Option(help="Learn on the device: all, biases, last:K, or head:classes=N,inputs=TENSOR+TENSOR."),
+        typer.Option(
+            help="Learn on the device: all, biases, last:K, or an online layer: head:classes=N,inputs=TENSOR+TENSOR "
+            "(and labels=, forgetting=, good_enough=)."
+        ),
     ] = None,
     loss: Annotated[
         str,
@@ -56,19 +59,15 @@ def compile_(
     json: Json = False,
 ) -> None:
     """Compile a model to C for a board. Exit code 1, and nothing written, if it does not fit."""
-    from lichen.compiler import compile_model, prepare
-    from lichen.learning.choice import parse_choice
-    from lichen.learning.trainable import make_trainable
-    from lichen.passes.gradient_descent import GradientDescent
+    from lichen.compiler import compile_model
+    from lichen.learning.learner import Learning
     from lichen.reading import load
 
     module = load(model)
-    if learn is not None:
-        how = GradientDescent(learning_rate, batch, momentum, weight_decay)
-        module = make_trainable(prepare(module), parse_choice(learn), loss, how)
+    learning = Learning(learn, loss, learning_rate, batch, momentum, weight_decay) if learn is not None else None
     try:
         with messages.status("reading, planning, linking and measuring"):
-            done = compile_model(module, board, out, optimize, schedule, ram)
+            done = compile_model(module, board, out, optimize, schedule, ram, learning=learning)
     except DoesNotFitError as error:
         if json and error.compilation is not None:
             print_json(_answer(error.compilation))

@@ -109,7 +109,7 @@ def _channels_last(array: Array, shape: tuple[int, ...]) -> Array:
 
 def save_samples(path: Path, outputs: list[Value], batches: list[Array], form: Form) -> None:
     """Writes one output as `.npy`, several as `.npz` under their names. Nothing half-written stays behind."""
-    arrays = [_in_form(batch, value.type, form) for value, batch in zip(outputs, batches, strict=True)]
+    arrays = [in_form(batch, value.type, form) for value, batch in zip(outputs, batches, strict=True)]
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             try:
@@ -127,7 +127,7 @@ def save_samples(path: Path, outputs: list[Value], batches: list[Array], form: F
         raise InputError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _in_form(batch: Array, type_: TensorType, form: Form) -> Array:
+def in_form(batch: Array, type_: TensorType, form: Form) -> Array:
     """A batch `(n, *shape)` as the user is to see it."""
     if form.as_float and type_.quantisation is not None:
         batch = dequantise(batch, type_)

@@ -71,3 +71,19 @@ class RegressionErrors:
         """From the state of an `ErrorMeans` (2, 2)."""
         mse, mae = (float(mean) for mean in errors.astype(np.float64).sum(axis=1))
         return RegressionErrors(mse, float(np.sqrt(max(mse, 0.0))), mae)
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """How an online layer does, by predictions made before each sample was learned from.
+
+    A classifier has `accuracy`, `macro_f1`, the `labels` it knows and the `confusion` matrix of their neurons (true class by
+    predicted class), a regression has `errors`; what is not there is `None`. `awake` says whether it is learning.
+    """
+
+    accuracy: float | None = None
+    macro_f1: float | None = None
+    labels: tuple[int, ...] | None = None
+    confusion: Array | None = None
+    errors: RegressionErrors | None = None
+    awake: bool = True

@@ -10,49 +10,22 @@ through a gate: where that says it is no number, nothing is learned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from lichen.ir.module import Function, Module, Operation, State, Value
+from lichen.ir.module import Array, Function, Module, Operation, State, Value
 from lichen.ir.types import DType, TensorType
 from lichen.ir.verify import verify
 from lichen.learning.append import before, compute
-from lichen.learning.choice import Head
+from lichen.learning.choice import OnlineLayer, Sleep
 from lichen.learning.class_map import ClassMap
 from lichen.learning.drift import DriftDetector, LearningGate
-from lichen.learning.metrics import ConfusionMatrix, ErrorMeans
+from lichen.learning.metrics import ConfusionMatrix, ErrorMeans, Metrics, RegressionErrors, accuracy, macro_f1
 from lichen.learning.standardiser import Standardiser
 from lichen.learning.trainable import make_trainable
 from lichen.passes.gradient_descent import GradientDescent
 
-
-@dataclass(frozen=True)
-class Sleep:
-    """Learn until the running mean of the loss is `good_enough`; wake when loss or features drift.
-
-    The mean takes `min_instances` samples at least, and the newest weighs no less than `forgetting`. `loss_drift` and `feature_drift`
-    are thresholds of Page-Hinkley tests, of the loss in its own unit and of the features in standard deviations.
-    """
-
-    good_enough: float
-    min_instances: int = 30
-    forgetting: float = 0.01
-    loss_drift: float = 10.0
-    feature_drift: float = 50.0
-
-
-@dataclass(frozen=True)
-class OnlineLayer:
-    """A head with `head.classes` outputs: with the softmax cross-entropy, room for so many classes, of which `labels` are known.
-
-    `forgetting` is the least weight of the newest sample in the statistics of the features, 0 for plain means. With `sleep` the layer
-    learns only when it must.
-    """
-
-    head: Head
-    loss: str = "softmax_cross_entropy"
-    labels: tuple[int, ...] = ()
-    forgetting: float = 0.0
-    sleep: Sleep | None = None
+LABELS, CONFUSION, ERRORS, ASLEEP = "online_labels", "online_confusion", "online_errors", "online_gate_asleep"
+"""The states that say how an online layer does."""
 
 
 def make_online(module: Module, layer: OnlineLayer, how: GradientDescent) -> Module:
@@ -82,6 +55,21 @@ def make_online(module: Module, layer: OnlineLayer, how: GradientDescent) -> Mod
         _let_sleep(learn, features, layer.sleep)
     verify(module)
     return module
+
+
+def is_online(states: Mapping[str, Array]) -> bool:
+    """Whether these are the states, by name, of a model with an online layer."""
+    return ERRORS in states or CONFUSION in states
+
+
+def metrics_of(states: Mapping[str, Array]) -> Metrics:
+    """What the states of an online layer, by name, say of it."""
+    awake = not (ASLEEP in states and states[ASLEEP][0])
+    if ERRORS in states:
+        return Metrics(errors=RegressionErrors.of(states[ERRORS]), awake=awake)
+    labels = tuple(int(label) for label in states[LABELS] if label >= 0)
+    matrix = states[CONFUSION][: len(labels), : len(labels)]
+    return Metrics(accuracy(matrix), macro_f1(matrix), labels, matrix, awake=awake)
 
 
 def _head(function: Function) -> Operation:
@@ -117,7 +105,7 @@ def _grow(function: Function, classes: ClassMap) -> None:
     assert loss is not None
     logits, target = loss.operands
     users = function.consumers(target)
-    confusion = ConfusionMatrix("online_confusion", logits.type.elements)
+    confusion = ConfusionMatrix(CONFUSION, logits.type.elements)
     with before(function, loss):
         best = classes.best(function, classes.mask(function, logits))
         label = classes.label_of(function, best)
@@ -135,7 +123,7 @@ def _judge(function: Function) -> None:
     assert loss is not None
     end = function.operations.index(loss) + 1
     with before(function, function.operations[end]):
-        ErrorMeans("online_errors").track(function, function.outputs[1], loss.operands[1])
+        ErrorMeans(ERRORS).track(function, function.outputs[1], loss.operands[1])
 
 
 def _let_sleep(function: Function, features: Value, sleep: Sleep) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from lichen.ir.module import Array
 from lichen.targets.manifest import read_manifest
 
 _FUNCTIONS = ("init", "infer", "input", "output", "input_bytes", "output_bytes")
@@ -42,6 +46,16 @@ class ModelFolder:
     def state_bytes(self) -> int:
         """Of what survives from call to call; 0 for a model without state."""
         return int(self.manifest["state_bytes"])
+
+    def states(self, state: bytes) -> dict[str, Array]:
+        """The states by name, of the bytes of state in a blob."""
+        found = {}
+        for entry in self.manifest["state"]:
+            raw = np.frombuffer(
+                state, np.dtype(entry["dtype"]).newbyteorder("<"), math.prod(entry["shape"]), entry["offset"]
+            )
+            found[entry["name"]] = raw.reshape(entry["shape"])
+        return found
 
     @property
     def learns(self) -> bool:

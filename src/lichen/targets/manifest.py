@@ -62,6 +62,7 @@ _MANIFEST: _Schema = {
     "arena_bytes": _whole(1, _MOST),
     "state_bytes": _SIZE,
     "weights_bytes": _SIZE,
+    "state": [_TENSOR],
     "inputs": [_TENSOR],
     "outputs": [_TENSOR],
     "ops": [
@@ -140,7 +141,7 @@ def _fault_of_functions(manifest: Mapping[str, Any]) -> str | None:
 
 
 def _misfit(manifest: Mapping[str, Any]) -> str | None:
-    """The first tensor whose size does not follow from its type, or that does not lie in the arena."""
+    """The first tensor whose size does not follow from its type, or that does not lie in the arena or the state."""
     functions = [manifest, *manifest.get("functions", {}).values()]
     tensors = [tensor for function in functions for tensor in (*function["inputs"], *function["outputs"])]
     for tensor in (tensor for tensor in tensors if "rows" in tensor):
@@ -149,7 +150,7 @@ def _misfit(manifest: Mapping[str, Any]) -> str | None:
         shape, kept = tensor["shape"], tensor["rows"]
         if len(shape) != 4 or shape[0] != 1 or type(kept) is not int or not 1 <= kept <= shape[1]:
             return f"tensor {tensor['name']} keeps {json.dumps(kept)[:60]} rows of a tensor of shape {shape}"
-    for tensor in tensors:
+    for tensor in (*tensors, *manifest["state"]):
         size = math.prod(tensor["shape"]) * np.dtype(tensor["dtype"]).itemsize
         if tensor["bytes"] != size:
             return f"tensor {tensor['name']} has {tensor['bytes']} bytes where its type has {size}"
@@ -158,4 +159,7 @@ def _misfit(manifest: Mapping[str, Any]) -> str | None:
         kept = tensor["bytes"] // tensor["shape"][1] * tensor["rows"] if "rows" in tensor else tensor["bytes"]
         if tensor["offset"] + kept > manifest["arena_bytes"]:
             return f"tensor {tensor['name']} does not lie in the arena of {manifest['arena_bytes']} bytes"
+    for state in manifest["state"]:
+        if state["offset"] + state["bytes"] > manifest["state_bytes"]:
+            return f"state {state['name']} does not lie in the {manifest['state_bytes']} bytes of state"
     return None
