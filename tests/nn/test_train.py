@@ -46,6 +46,34 @@ def test_same_seed_same_weights() -> None:
     assert torch.equal(weights(0), weights(0)) and not torch.equal(weights(0), weights(1))
 
 
+def test_mirrored_images_are_halves_of_a_pair() -> None:
+    """With `mirror` about half of the images are shown mirrored, whole and left to right; without it none is."""
+    images = np.random.default_rng(0).random((40, 5, 6, 1), np.float32)
+    seen: list[torch.Tensor] = []
+
+    class Watching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = nn.Linear(30, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(x[:, 0].clone())
+            return self.last(x.flatten(1))
+
+    def mirrored(mirror: bool) -> int:
+        seen.clear()
+        fit(Watching(), images, np.arange(40) % 2, Recipe(epochs=1, batch_size=40, mirror=mirror))
+        (batch,) = seen
+        plain, turned = (
+            {x.tobytes() for x in half[..., 0]} for half in (images, np.ascontiguousarray(images[:, :, ::-1]))
+        )
+        shown = [x.numpy().tobytes() for x in batch]
+        assert all(x in plain | turned for x in shown)
+        return sum(x in turned for x in shown)
+
+    assert mirrored(False) == 0 and 8 <= mirrored(True) <= 32
+
+
 def test_progress_is_reported_once_an_epoch() -> None:
     """The callback sees epochs 1..n and a loss that falls."""
     x, y = two_blobs()

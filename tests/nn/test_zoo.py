@@ -10,9 +10,11 @@ from lichen.errors import InputError
 from lichen.nn.notation import Block
 from lichen.nn.train import accuracy, fit, predict
 from lichen.nn.zoo import (
+    CIFAR_MOBILENET,
     DIGITS_CNN,
     DIGITS_MLP,
     MCUNET_VWW1,
+    cifar_mobilenet,
     digits_cnn,
     digits_mlp,
     mcunet_vww1,
@@ -65,6 +67,12 @@ def test_mcunet_is_the_published_network() -> None:
     assert round((multiplications + sum(r.size**2 * r.channels for r in residuals)) / 1e6, 2) == 11.60
     assert layers[-1][-1].size == 3
     assert mcunet_vww1()(torch.zeros(1, 3, 80, 80)).shape == (1, 2)
+
+
+def test_cifar_mobilenet_is_small_enough_to_train_in_minutes() -> None:
+    """Ten logits of 32x32x3 images, below two million MACs."""
+    assert CIFAR_MOBILENET.macs(32, classes=10) == 1_700_992
+    assert cifar_mobilenet()(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
 
 
 @pytest.mark.parametrize(

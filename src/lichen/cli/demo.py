@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     demo = typer.Typer(help="Rebuild a published result on real data.", no_args_is_help=True)
     demo.command("digits", epilog="Example: lichen demo digits --out build/digits")(digits)
     demo.command("power-plant", epilog="Example: LICHEN_DATA=../data lichen demo power-plant --json")(power_plant)
+    demo.command("vision", epilog="Example: lichen demo vision --out build/vision")(vision)
     app.add_typer(demo, name="demo")
 
 
@@ -99,3 +100,45 @@ def _can_draw() -> bool:
         messages.print(f"going on without pictures: {error}")
         return False
     return True
+
+
+def vision(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Keeps the compiled models, result.json and the picture of the arena.")
+    ] = Path("build", "demo-vision"),
+    epochs: Annotated[int, typer.Option(min=1, help="How often to go through the 10,000 training images.")] = 30,
+    images: Annotated[int, typer.Option(min=1, max=2008, help="How many images the emulated chip classifies.")] = 32,
+    json: Json = False,
+) -> None:
+    """Train a small MobileNetV2 on CIFAR-10 and run it on an emulated Cortex-M4 with less memory than its largest layer."""
+    try:
+        from lichen.demos.vision import run
+    except ModuleNotFoundError as error:
+        raise MissingToolError(
+            f"the demo needs the package {error.name}, which is not installed: pip install 'lichen[torch,report]'"
+        ) from error
+
+    pictures = _can_draw()
+    result = run(progress_bar, lambda remark: messages.print(remark), out, epochs, images, pictures)
+    write_json(out / "result.json", asdict(result))
+    messages.print(f"the compiled models, result.json and {'arena.png' if pictures else 'no picture'} are in {out}")
+    if json:
+        print_json(asdict(result))
+        return
+    print(result.notation)
+    print(f"accuracy on 2,008 test images: float {result.accuracy_float:.3f}, int8 {result.accuracy_int8:.3f}")
+    print_table(
+        f"Every schedule gives the same bytes (RAM and flash as linked for {result.board}, cycles modelled)",
+        [
+            "schedule",
+            "arena, bytes",
+            "RAM, bytes",
+            "flash, bytes",
+            "MACs",
+            "instructions",
+            "ms",
+            "same, host",
+            "same, chip",
+        ],
+        [list(asdict(row).values()) for row in result.schedules],
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from torch import nn
 
 from lichen.compiler import Compilation, compile_model
 from lichen.data.digits import Digits, load_digits, shrink
+from lichen.demos.progress import ProgressBar, Remark
 from lichen.device.count import Count, count_first
 from lichen.device.executor import open_executor
 from lichen.device.validate import validate
@@ -35,9 +35,6 @@ from lichen.targets.folder import open_folder
 
 CALIBRATION_SAMPLES = 200
 VALIDATION_SAMPLES = 32
-
-ProgressBar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-Remark = Callable[[str], None]
 
 
 @dataclass(frozen=True)

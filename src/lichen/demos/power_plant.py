@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from torch import nn
 
 from lichen.compiler import compile_model, prepare
 from lichen.data.power_plant import PowerPlant, load_power_plant
+from lichen.demos.progress import ProgressBar
 from lichen.device.count import count_first, count_lesson
 from lichen.device.executor import Executor, open_executor
 from lichen.learning.choice import All
@@ -34,7 +34,6 @@ HIDDEN = 32
 EPOCHS = 20
 HOW = GradientDescent(learning_rate=0.1, batch=20)  # chosen on the validation part; 20 divides the 5,740 samples
 
-ProgressBar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 Floats = NDArray[np.float32]
 
 

@@ -29,6 +29,7 @@ class Recipe:
     momentum: float = 0.9  # of sgd
     label_smoothing: float = 0.05
     shift: int = 0  # images move by up to so many pixels in each direction, at random
+    mirror: bool = False  # images are mirrored left to right, half of them, at random
     seed: int = 0
 
 
@@ -69,6 +70,8 @@ def fit(
             total = 0.0
             for chosen in torch.randperm(len(inputs), generator=random).chunk(batches):
                 batch = _shifted(inputs[chosen], recipe.shift, random)
+                if recipe.mirror:
+                    batch = _mirrored(batch, random)
                 optimizer.zero_grad()
                 loss = loss_of(model(batch), targets[chosen])
                 loss.backward()
@@ -125,3 +128,9 @@ def _shifted(images: torch.Tensor, most: int, random: torch.Generator) -> torch.
     top, left = torch.randint(0, 2 * most + 1, (2, n, 1, 1, 1), generator=random)
     rows, columns = top + torch.arange(height).view(1, 1, -1, 1), left + torch.arange(width).view(1, 1, 1, -1)
     return padded[torch.arange(n).view(-1, 1, 1, 1), torch.arange(channels).view(1, -1, 1, 1), rows, columns]
+
+
+def _mirrored(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Each image (n, C, H, W) mirrored left to right with probability one half."""
+    chosen = torch.rand(len(images), 1, 1, 1, generator=random) < 0.5
+    return torch.where(chosen, images.flip(3), images)

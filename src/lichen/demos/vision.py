@@ -1,0 +1,206 @@
+"""Less memory than the largest layer: a small MobileNetV2 on a Cortex-M4, under every schedule of its front.
+
+The network is trained here on 10,000 images of CIFAR-10 and quantised. Then the search gives the schedules that no other beats in
+both memory and multiplications, from layer by layer to streamed as far as it helps. Each is compiled, classifies all test images
+natively and some of them on the emulated chip, and has to give the bytes that the others and the interpreter give.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lichen.compiler import Analysis, Compilation, analyze, compile_model
+from lichen.data.cifar10 import Cifar10, load_cifar10
+from lichen.demos.progress import ProgressBar, Remark
+from lichen.device.count import Count, count_first
+from lichen.device.executor import Progress, open_executor
+from lichen.errors import MissingToolError, NoError
+from lichen.ir.interpret import Interpreter
+from lichen.ir.module import Module
+from lichen.ir.samples import to_batch
+from lichen.nn.quantize import quantize
+from lichen.nn.tensors import to_tensor
+from lichen.nn.train import accuracy, fit, predict
+from lichen.nn.zoo import CIFAR_MOBILENET, CIFAR_MOBILENET_RECIPE, cifar_mobilenet
+from lichen.reading import from_torch
+from lichen.report.arena import Point, draw_arena
+from lichen.report.occupancy import occupancy_of
+from lichen.targets.board import load_board
+from lichen.targets.folder import open_folder
+
+BOARD = "nano33ble"
+CALIBRATION_IMAGES = 200
+MOST_SCHEDULES = 8
+EPOCHS = CIFAR_MOBILENET_RECIPE.epochs
+CHIP_IMAGES = 32
+NAME = "cifar_mobilenet"
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One schedule. Bytes as linked; instructions emulated; milliseconds at the board's clock, from modelled cycles."""
+
+    schedule: str
+    arena: int
+    ram: int
+    flash: int | None
+    macs: int
+    instructions: int | None
+    milliseconds: float | None
+    images_native: int
+    images_chip: int
+    """How many images gave the same bytes as layer by layer, on the host and on the emulated chip."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Accuracies on the test images, int8 natively on all of them and on the chip on its share; the schedules, least time first."""
+
+    notation: str
+    board: str
+    accuracy_float: float
+    accuracy_int8: float
+    accuracy_chip: float | None
+    schedules: list[Row]
+
+
+def run(
+    bar: ProgressBar,
+    remark: Remark,
+    out: Path | None = None,
+    epochs: int = EPOCHS,
+    chip_images: int = CHIP_IMAGES,
+    draw: bool = True,
+) -> Result:
+    """Runs the demo; model folders and, with `draw`, the picture `arena.png` are written into `out` if that is given.
+
+    Raises `NoError` if any output differs from another schedule's or from the interpreter's.
+    """
+    images = load_cifar10()
+    test_x = _centred(images.test_x)
+    module, accuracy_float = _network(images, test_x, epochs, bar, remark)
+    analysis = analyze(module, BOARD)
+    if out is not None and draw:
+        _draw(module, analysis, out / "arena.png")
+    x, _ = to_batch(test_x, module.infer.inputs[0], "images")
+    with tempfile.TemporaryDirectory() as scratch:
+        trials = _Trials(module, x, chip_images, out or Path(scratch), bar, remark)
+        rows = [trials.row(arena) for arena in choose_few([s.arena for s in analysis.schedules])]
+    return Result(
+        notation=str(CIFAR_MOBILENET),
+        board=BOARD,
+        accuracy_float=accuracy_float,
+        accuracy_int8=accuracy(trials.expected, images.test_y),
+        accuracy_chip=accuracy(trials.expected[:chip_images], images.test_y[:chip_images]) if trials.has_chip else None,
+        schedules=rows,
+    )
+
+
+class _Trials:
+    """Compiles and runs one schedule after the other; `expected` is what the first gave natively for all images."""
+
+    def __init__(
+        self, module: Module, x: Array, chip_images: int, folder: Path, bar: ProgressBar, remark: Remark
+    ) -> None:
+        self.module, self.x, self.chip_images, self.folder = module, x, chip_images, folder
+        self.bar, self.remark = bar, remark
+        self.expected: Array = np.empty(0)
+        self.has_chip = True
+
+    def row(self, arena: int) -> Row:
+        """What the schedule of `arena` bytes costs, after its outputs have been compared."""
+        first = not len(self.expected)
+        name = "layer by layer" if first else "streamed"
+        compiled = compile_model(self.module, BOARD, self.folder / f"{NAME}_{arena}", ram=arena)
+        for note in compiled.notes:
+            self.remark(f"{name}: {note}")
+        with self.bar(f"{name}, {arena:,} bytes: on the host", len(self.x)) as progress:
+            outputs = _run(compiled, "native", self.x, progress)
+        if first:
+            self.expected = outputs
+            self._compare(name, "in Python", self._interpret(self.chip_images))
+        self._compare(name, "on the host", outputs)
+        count = self._chip(name, compiled)
+        clock = compiled.board.clock_hz
+        return Row(
+            schedule=name,
+            arena=compiled.arena,
+            ram=compiled.ram,
+            flash=compiled.flash,
+            macs=compiled.macs,
+            instructions=count.instructions,
+            milliseconds=count.cycles / clock * 1e3 if count.cycles is not None else None,
+            images_native=len(outputs),
+            images_chip=self.chip_images if self.has_chip else 0,
+        )
+
+    def _chip(self, name: str, compiled: Compilation) -> Count:
+        """The first images on the emulated chip, compared; and what one costs."""
+        try:
+            with self.bar(f"{name}, {compiled.arena:,} bytes: on the emulated chip", self.chip_images) as progress:
+                outputs = _run(compiled, "qemu", self.x[: self.chip_images], progress)
+            self._compare(name, "on the emulated chip", outputs)
+            return count_first(open_folder(compiled.path), "qemu", [self.x[:1]])
+        except MissingToolError as error:
+            self.has_chip = False
+            self.remark(f"{name}: {error}; not run on the emulated chip")
+            return Count(None, None, None)
+
+    def _interpret(self, count: int) -> Array:
+        interpreter = Interpreter(self.module)
+        with self.bar("int8 in Python", count) as progress:
+            outputs = []
+            for sample in self.x[:count]:
+                outputs.append(interpreter.run([sample])[0])
+                progress(1)
+        return np.stack(outputs)
+
+    def _compare(self, name: str, where: str, outputs: Array) -> None:
+        if not np.array_equal(outputs, self.expected[: len(outputs)]):
+            raise NoError(f"{NAME}, {name}, {where} does not give what the first schedule gives; please report this")
+
+
+def _network(images: Cifar10, test_x: Array, epochs: int, bar: ProgressBar, remark: Remark) -> tuple[Module, float]:
+    """The network trained and quantised, and the accuracy it had in float32."""
+    train_x = _centred(images.train_x)
+    with bar("training", epochs) as progress:
+        recipe = replace(CIFAR_MOBILENET_RECIPE, epochs=epochs)
+        model = fit(cifar_mobilenet(), train_x, images.train_y, recipe, lambda _: progress(1))
+    remark(f"quantising, calibrated on {CALIBRATION_IMAGES} training images")
+    calibration = to_tensor(train_x[:CALIBRATION_IMAGES])
+    module = from_torch(quantize(model, calibration[:1], [calibration]), NAME)
+    return module, accuracy(predict(model, test_x), images.test_y)
+
+
+def _centred(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pixels from 0 to 1 become -2 to 2, with a variance of about 1."""
+    return images * np.float32(4) - np.float32(2)
+
+
+def choose_few(arenas: list[int]) -> list[int]:
+    """All of a front, or so many that the demo remains short: the first, the last, and evenly chosen ones between."""
+    places = np.linspace(0, len(arenas) - 1, min(len(arenas), MOST_SCHEDULES)).round().astype(int)
+    return [arenas[i] for i in places]
+
+
+def _run(compiled: Compilation, on: str, x: Array, progress: Progress) -> Array:
+    with open_executor(open_folder(compiled.path), on) as executor:
+        return executor.run([x], progress)[0]
+
+
+def _draw(module: Module, analysis: Analysis, path: Path) -> None:
+    core = load_board(BOARD).core
+    arenas = {
+        f"{name}: {schedule.arena:,} bytes": occupancy_of(module.infer, core, schedule)
+        for name, schedule in (("layer by layer", analysis.schedules[0]), ("streamed", analysis.schedules[-1]))
+    }
+    points = [Point(analysis.macs, schedule.arena) for schedule in analysis.schedules]
+    draw_arena(path, f"{NAME}: {CIFAR_MOBILENET}", arenas, points)

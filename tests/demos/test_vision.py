@@ -1,0 +1,45 @@
+"""The vision demonstration as users run it, trained for one epoch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lichen.demos.vision import MOST_SCHEDULES, choose_few
+
+
+@pytest.mark.timeout(600)
+def test_every_schedule_gives_the_same_bytes(
+    lichen_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fixed keys; a network that has begun to learn; less memory at the same bytes, natively and on the chip; what is kept."""
+    monkeypatch.setenv("LICHEN_DATA", str(lichen_data))
+    command = [sys.executable, "-m", "lichen", "demo", "vision", "--epochs", "1", "--images", "4", "--json"]
+    done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert list(answer) == ["notation", "board", "accuracy_float", "accuracy_int8", "accuracy_chip", "schedules"]
+    assert answer["accuracy_float"] > 0.3
+    assert abs(answer["accuracy_int8"] - answer["accuracy_float"]) < 0.03
+    layers, *streamed = answer["schedules"]
+    assert layers["schedule"] == "layer by layer" and len(streamed) >= 2
+    arenas = [schedule["arena"] for schedule in answer["schedules"]]
+    assert arenas == sorted(arenas, reverse=True) and arenas[-1] < arenas[0] / 2
+    for schedule in answer["schedules"]:
+        assert schedule["images_native"] == 2008 and schedule["images_chip"] == 4
+        assert schedule["ram"] >= schedule["arena"] and schedule["flash"] > 0
+        assert layers["macs"] <= schedule["macs"] < schedule["instructions"] < 1.05 * layers["instructions"]
+        assert (tmp_path / f"cifar_mobilenet_{schedule['arena']}" / "cifar_mobilenet.c").is_file()
+    assert json.loads((tmp_path / "result.json").read_text()) == answer
+    assert (tmp_path / "arena.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_long_front_is_thinned_out() -> None:
+    """No more than a few schedules are run, the first and the last among them; a short front is run whole."""
+    front = list(range(100, 0, -1))
+    chosen = choose_few(front)
+    assert len(chosen) == MOST_SCHEDULES and chosen[0] == 100 and chosen[-1] == 1
+    assert chosen == sorted(set(chosen), reverse=True)
+    assert choose_few([3, 2]) == [3, 2] and choose_few([3]) == [3]
