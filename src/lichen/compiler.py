@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 import lichen.ops  # noqa: F401  registers the operators
-from lichen.backend.emit import emit
+from lichen.backend.emit import Sources, emit
 from lichen.backend.folder import replacing, write_folder
 from lichen.backend.literals import C_NAMES
 from lichen.backend.program import Program, plan_module
 from lichen.backend.state import StateError
+from lichen.cost import FunctionCost, counted, linked_costs, planned_costs
 from lichen.device.connect import connect
 from lichen.errors import DoesNotFitError, InputError, MissingToolError
 from lichen.ir.kernel import PLAIN, Table
@@ -27,7 +29,7 @@ from lichen.plan.schedule import Schedule, choose, front
 from lichen.targets.board import Board, load_board
 from lichen.targets.build import build_firmware
 from lichen.targets.fit import refuse_hopeless
-from lichen.targets.folder import open_folder
+from lichen.targets.folder import ModelFolder, open_folder
 
 OPTIMIZE = ("speed", "size")
 
@@ -58,10 +60,14 @@ class Analysis:
     board: Board | None
     fits: bool | None
     """Whether arena, state and weights alone fit the board; code and stack come on top."""
+    module: Module
+    """What was analysed, after the rewrites."""
     schedules: tuple[Schedule, ...]
     """From layer by layer to the least memory; none computes anything twice, so all have the same MACs."""
     input_rows: bool
     """Whether inputs come by rows."""
+    functions: tuple[FunctionCost, ...] = ()
+    """Of a model that learns, `infer` and `learn`; linked and counted where there is a board and its tools are installed."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,9 @@ class Compilation:
     notes: tuple[str, ...] = ()
     """What could not be measured, and what to install."""
 
+    functions: tuple[FunctionCost, ...] = ()
+    """Of a model that learns, `infer` and `learn`."""
+
     @property
     def ram(self) -> int:
         """Arena, state and the measured stack."""
@@ -109,14 +118,19 @@ def prepare(module: Module) -> Module:
     return module
 
 
-def analyze(module: Module, board: str | None = None, input_rows: bool = False) -> Analysis:
+def analyze(
+    module: Module, board: str | None = None, input_rows: bool = False, learning: Learning | None = None
+) -> Analysis:
     """Plans `module` (for the core of `board`, if given) and reports what needs neither compiler nor board.
 
-    With `input_rows` the images among its inputs come row by row; raises `InputError` where none can.
+    With `input_rows` the images among its inputs come row by row; raises `InputError` where none can. With `learning` it is the model
+    that learns, which is linked and counted for a board whose compiler and emulator are installed.
     """
     target = load_board(board) if board is not None else None
     core = target.core if target else PLAIN
     prepare(module)
+    if learning is not None:
+        module = make_learner(module, learning)
     schedules = tuple(front(module.infer, core, input_rows))
     program = plan_module(module, core, schedules[0].regions)
     sources = emit(program, "speed")
@@ -134,6 +148,8 @@ def analyze(module: Module, board: str | None = None, input_rows: bool = False) 
         fits=(needed_ram <= target.ram and sources.weights_bytes <= target.flash) if target else None,
         schedules=schedules,
         input_rows=input_rows,
+        module=module,
+        functions=_analysed_costs(program, sources, target),
     )
 
 
@@ -190,11 +206,12 @@ def compile_model(
         with replacing(out) as folder:
             write_folder(folder, program, sources, target.name, optimize)
             code, stack, notes = _measure(folder, target)
+            functions = _costs(program, open_folder(folder), target, code, stack)
     except DoesNotFitError as error:
         code = None if error.flash is None else error.flash - known.weights
         error.compilation = replace(known, code=code, fits=False)
         raise
-    return replace(known, code=code, stack=stack, fits=None if code is None else True, notes=notes)
+    return replace(known, code=code, stack=stack, fits=None if code is None else True, notes=notes, functions=functions)
 
 
 def _measure(folder: Path, board: Board) -> tuple[int | None, int | None, tuple[str, ...]]:
@@ -220,6 +237,29 @@ def _measure(folder: Path, board: Board) -> tuple[int | None, int | None, tuple[
             return code, session.stack_used(), ()
     except MissingToolError as error:
         return code, None, (str(error),)
+
+
+def _costs(
+    program: Program, model: ModelFolder, board: Board, code: int | None, stack: int | None
+) -> tuple[FunctionCost, ...]:
+    """Of the functions of a model that learns, what can be told where `code` and `stack` were measured, or were not."""
+    if code is None:
+        return planned_costs(program)
+    linked = linked_costs(program, model, board, code + int(model.manifest["weights_bytes"]))
+    return linked if stack is None else counted(linked, program, model, board)
+
+
+def _analysed_costs(program: Program, sources: Sources, board: Board | None) -> tuple[FunctionCost, ...]:
+    """The same of a model that is not to be kept; planned only where it does not fit."""
+    if board is None or not program.others:
+        return planned_costs(program)
+    with tempfile.TemporaryDirectory() as scratch:
+        write_folder(Path(scratch), program, sources, board.name, "speed")
+        try:
+            code, stack, _ = _measure(Path(scratch), board)
+            return _costs(program, open_folder(Path(scratch)), board, code, stack)
+        except DoesNotFitError:
+            return planned_costs(program)
 
 
 def _macs(module: Module) -> int:

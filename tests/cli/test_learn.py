@@ -85,3 +85,15 @@ def test_an_online_layer_learns_new_classes(files: Path, tmp_path: Path) -> None
     assert not (tmp_path / "b.state").exists()
     (tmp_path / "a.state").write_bytes((tmp_path / "a.state").read_bytes()[:-1])
     assert "damaged" in lichen("learn", *given, "--from", tmp_path / "a.state", code=2)
+
+
+def test_what_learning_costs_is_told_before(files: Path, tmp_path: Path) -> None:
+    """By analyze and compile, and operator by operator by profile; a function that there is not is refused."""
+    told = json.loads(lichen("analyze", files / "mlp.lichen", "--learn", "all", "--board", "nucleo-f411re", "--json"))
+    learn = told["functions"]["learn"]
+    assert set(learn) == {"macs", "arena", "state", "flash", "instructions", "cycles", "cycles_are"}
+    assert learn["instructions"] > told["functions"]["infer"]["instructions"] > 0 and learn["flash"] > 0
+    profiled = json.loads(lichen("profile", files / "model", "--on", "qemu", "--function", "learn", "--json"))
+    assert {"sgd", "dense_update"} <= {op["kind"] for op in profiled["ops"]}
+    assert profiled["total"]["instructions"] == pytest.approx(learn["instructions"], rel=0.1)
+    assert "no function observe" in lichen("profile", files / "model", "--on", "qemu", "--function", "observe", code=2)

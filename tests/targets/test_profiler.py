@@ -54,7 +54,7 @@ def test_a_model_is_profiled_on_its_board_s_emulator(counted: Callable[..., Any]
     """The convolution takes nearly all of the inference, and at least an instruction a multiplication."""
     intervals, elf, model = counted(board, Mark.PROFILE)
     core = load_board(board).core
-    profile = profile_qemu(intervals, elf, core, model.manifest)
+    profile = profile_qemu(intervals, elf, core, model.manifest["ops"])
     (op,) = profile.ops
     assert (op.name, op.kind, op.macs) == ("y", "conv2d", 6 * 7 * 5 * 27)
     assert op.macs < op.instructions < 40 * op.macs
@@ -76,7 +76,7 @@ def test_marks_hardly_change_what_they_measure(counted: Callable[..., Any], tmp_
     with BlockCounter(profiled.elf) as counter:
         with connect(model, profiled, counter.options) as session:
             session.infer([random_array(conv_module().infer.inputs[0].type, 1)])
-        total = profile_qemu(counter.intervals(), profiled.elf, core, model.manifest).total
+        total = profile_qemu(counter.intervals(), profiled.elf, core, model.manifest["ops"]).total
     assert total.instructions == pytest.approx(cost.instructions, rel=0.01)
     assert total.cycles == pytest.approx(cost.cycles, rel=0.01)
 
@@ -84,14 +84,14 @@ def test_marks_hardly_change_what_they_measure(counted: Callable[..., Any], tmp_
 def test_operators_take_the_intervals_between_marks() -> None:
     """Interval k + 1 is operator k; what lies before the first and behind the last mark is no operator's."""
     intervals = (interval(3, 1), interval(2, 100), interval(5, 7), interval(1, 1))
-    profile = profile_qemu(intervals, NOWHERE, CORE, manifest("a", "b"))
+    profile = profile_qemu(intervals, NOWHERE, CORE, manifest("a", "b")["ops"])
     assert profile.ops == (OpProfile("a", "conv2d", 10, 200, None), OpProfile("b", "conv2d", 10, 35, None))
     assert count_window(intervals, NOWHERE, CORE).instructions == 3 + 200 + 35 + 1
 
 
 def test_cycles_without_a_model_are_none() -> None:
     """A core whose manual has no table gives instructions and no invented cycles."""
-    profile = profile_qemu((interval(1, 1), interval(2, 3), ()), NOWHERE, CORE, manifest("a"))
+    profile = profile_qemu((interval(1, 1), interval(2, 3), ()), NOWHERE, CORE, manifest("a")["ops"])
     assert (profile.total.cycles, profile.cycles_are) == (None, None)
     cost = count_window((interval(2, 3),), NOWHERE, CORE)
     assert (cost.instructions, cost.cycles, cost.cycles_are) == (6, None, None)
@@ -107,7 +107,7 @@ def test_the_total_is_the_sum() -> None:
 def test_simavr_gives_the_same_profile() -> None:
     """Its cycles are emulated, its operators those of the manifest in their order."""
     count = InferenceCount(1000, 900, (Count(300, 250), Count(600, 500)))
-    profile = profile_simavr(count, manifest("a", "b"))
+    profile = profile_simavr(count, manifest("a", "b")["ops"])
     assert profile.ops == (OpProfile("a", "conv2d", 10, 250, 300), OpProfile("b", "conv2d", 10, 500, 600))
     assert profile.cycles_are == "emulated"
 
@@ -116,12 +116,12 @@ def test_simavr_gives_the_same_profile() -> None:
 def test_a_firmware_of_another_model_is_refused(calls: int) -> None:
     """Figures are never put beside operators they do not belong to."""
     with pytest.raises(DeviceError, match=f"made {calls} kernel calls and the manifest has 2"):
-        profile_qemu([interval(1, 1)] * (calls + 2), NOWHERE, CORE, manifest("a", "b"))
+        profile_qemu([interval(1, 1)] * (calls + 2), NOWHERE, CORE, manifest("a", "b")["ops"])
     with pytest.raises(DeviceError, match=f"made {calls} kernel calls and the manifest has 2"):
-        profile_simavr(InferenceCount(9, 9, (Count(1, 1),) * calls), manifest("a", "b"))
+        profile_simavr(InferenceCount(9, 9, (Count(1, 1),) * calls), manifest("a", "b")["ops"])
 
 
 def test_a_build_without_marks_has_no_operators() -> None:
     """An image built for shipping is not silently profiled as one operator."""
     with pytest.raises(DeviceError, match="made 0 kernel calls"):
-        profile_qemu([interval(1, 1)], NOWHERE, CORE, manifest("a"))
+        profile_qemu([interval(1, 1)], NOWHERE, CORE, manifest("a")["ops"])

@@ -119,7 +119,7 @@ def plan_module(module: Module, core: Core, regions: Sequence[Region] = ()) -> P
         name: plan_function(function, core, regions if name == "infer" else ())
         for name, function in module.functions.items()
     }
-    return Program(module, functions, _place_state(module))
+    return Program(module, functions, place_state(module))
 
 
 def plan_function(function: Function, core: Core, regions: Sequence[Region] = ()) -> PlannedFunction:
@@ -141,7 +141,7 @@ def _scratch(plan: Plan, step: str, call: KernelCall) -> tuple[int, ...]:
     return tuple(plan.scratch[step] + offset for offset in scratch_offsets(call))
 
 
-def _place_state(module: Module) -> dict[State, int]:
+def place_state(module: Module) -> dict[State, int]:
     """Offsets of the module's state, largest alignment first so that nothing is lost between."""
     offsets: dict[State, int] = {}
     end = 0

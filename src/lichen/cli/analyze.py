@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lichen.cli.options import Json, Model
+from lichen.cli.costs import costs_json, print_costs
+from lichen.cli.options import Batch, Json, Learn, Loss, Model, Momentum, WeightDecay
 from lichen.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ def analyze(
     ram: Annotated[
         int | None, typer.Option(metavar="BYTES", help="Show the fastest schedule whose arena fits into this.")
     ] = None,
+    learn: Learn = None,
+    loss: Loss = "softmax_cross_entropy",
+    batch: Batch = 1,
+    momentum: Momentum = 0.0,
+    weight_decay: WeightDecay = 0.0,
     picture: Annotated[
         Path | None,
         typer.Option(
@@ -33,6 +39,8 @@ def analyze(
     json: Json = False,
 ) -> None:
     """Plan a model: operators, MACs, weights, arena with its lower bound, schedules. Needs neither a C compiler nor a board.
+
+    With --learn, what learning costs beside inference; flash and instructions of both with a --board whose compiler and emulator are installed.
 
     The arena over time is shown layer by layer and for the schedule of the least memory, or the one that --ram asks for.
     """
@@ -46,12 +54,19 @@ def analyze(
         from lichen.report.picture import require_format
 
         require_format(picture)
-    analysis = run(loaded, board)
+    learning = None
+    if learn is not None:
+        from lichen.learning.learner import Learning
+
+        learning = Learning(learn, loss, batch=batch, momentum=momentum, weight_decay=weight_decay)
+    analysis = run(loaded, board, learning=learning)
     core = analysis.board.core if analysis.board else PLAIN
     before = analysis.schedules[0]
     after = next((s for s in analysis.schedules if ram is not None and s.arena <= ram), analysis.schedules[-1])
     arenas = {
-        f"{'layer by layer' if s is before else 'streamed'}: {s.arena:,} bytes": occupancy_of(loaded.infer, core, s)
+        f"{'layer by layer' if s is before else 'streamed'}: {s.arena:,} bytes": occupancy_of(
+            analysis.module.infer, core, s
+        )
         for s in (before, after)
         if picture is not None or not json
     }
@@ -81,6 +96,7 @@ def analyze(
                 "ram": {"arena": analysis.arena, "state": analysis.state, "lower_bound": analysis.lower_bound},
                 "flash": {"weights": analysis.weights},
                 "fits": analysis.fits,
+                "functions": costs_json(analysis.functions),
                 "ops": operations,
                 "schedules": schedules,
                 "picture": str(picture) if picture is not None else None,
@@ -110,6 +126,7 @@ def analyze(
                 for s in schedules
             ],
         )
+        print_costs(analysis.functions)
         _print_arenas(arenas)
         if picture is not None:
             print(f"the picture is {picture}")

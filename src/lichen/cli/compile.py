@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lichen.cli.options import Json, Model
+from lichen.cli.costs import costs_json, print_costs
+from lichen.cli.options import Batch, Json, Learn, Loss, Model, Momentum, WeightDecay
 from lichen.cli.output import messages, print_json, print_table
 from lichen.errors import DoesNotFitError
 
@@ -26,23 +27,14 @@ def compile_(
     optimize: Annotated[
         str, typer.Option(help="speed: each kernel specialised to each layer; size: one copy of a kernel.")
     ] = "speed",
-    learn: Annotated[
-        str | None,
-        typer.Option(
-            help="Learn on the device: all, biases, last:K, or an online layer: head:classes=N,inputs=TENSOR+TENSOR "
-            "(and labels=, forgetting=, good_enough=)."
-        ),
-    ] = None,
-    loss: Annotated[
-        str,
-        typer.Option(help="softmax_cross_entropy, sigmoid_cross_entropy, mean_squared_error or mean_absolute_error."),
-    ] = "softmax_cross_entropy",
+    learn: Learn = None,
+    loss: Loss = "softmax_cross_entropy",
     learning_rate: Annotated[
         float, typer.Option(help="Where the learning rate starts; it can be set at run time.")
     ] = 0.01,
-    batch: Annotated[int, typer.Option(help="Samples whose mean gradient makes one step.")] = 1,
-    momentum: Annotated[float, typer.Option(help="As in PyTorch's SGD.")] = 0.0,
-    weight_decay: Annotated[float, typer.Option(help="As in PyTorch's SGD.")] = 0.0,
+    batch: Batch = 1,
+    momentum: Momentum = 0.0,
+    weight_decay: WeightDecay = 0.0,
     schedule: Annotated[
         str | None,
         typer.Option(
@@ -88,6 +80,7 @@ def compile_(
         ["memory", "weights", "code", "total", "of"],
         [["flash", *answer["flash"].values(), done.board.flash]],
     )
+    print_costs(done.functions)
     print(f"written to {out}")
 
 
@@ -100,4 +93,5 @@ def _answer(done: Compilation) -> dict[str, Any]:
         "ram": {"arena": done.arena, "state": done.state, "stack": done.stack, "total": done.ram},
         "flash": {"weights": done.weights, "code": done.code, "total": done.flash},
         "fits": done.fits,
+        "functions": costs_json(done.functions),
     }

@@ -21,3 +21,17 @@ Input = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Learn = Annotated[
+    str | None,
+    typer.Option(
+        help="Learn on the device: all, biases, last:K, or an online layer: head:classes=N,inputs=TENSOR+TENSOR "
+        "(and labels=, forgetting=, good_enough=)."
+    ),
+]
+Loss = Annotated[
+    str,
+    typer.Option(help="softmax_cross_entropy, sigmoid_cross_entropy, mean_squared_error or mean_absolute_error."),
+]
+Batch = Annotated[int, typer.Option(help="Samples whose mean gradient makes one step.")]
+Momentum = Annotated[float, typer.Option(help="As in PyTorch's SGD.")]
+WeightDecay = Annotated[float, typer.Option(help="As in PyTorch's SGD.")]

@@ -24,18 +24,22 @@ def profile(
         Path | None,
         typer.Option("--input", metavar="X.npy", help="Profile the first of these samples; zeros if not given."),
     ] = None,
+    function: Annotated[str, typer.Option(help="infer, or learn of a model that was compiled with --learn.")] = "infer",
     json: Json = False,
 ) -> None:
-    """Count instructions and cycles of each operator in one inference on an emulated chip."""
+    """Count instructions and cycles of each operator in one inference, or one lesson, on an emulated chip."""
     from lichen.device.count import profile as run
     from lichen.device.validate import load_graph
     from lichen.ir.samples import load_samples
     from lichen.targets.folder import open_folder
 
     folder = open_folder(model)
-    inputs = load_samples(samples, load_graph(folder).infer.inputs)[0] if samples is not None else None
+    folder.function(function)
+    inputs = None
+    if samples is not None:
+        inputs = [x[:1] for x in load_samples(samples, load_graph(folder).functions[function].inputs)[0]]
     with messages.status(f"profiling on {on}"):
-        result = run(folder, on, inputs)
+        result = run(folder, on, inputs, function)
     total = result.total
     figures: dict[str, Any] = {"macs": total.macs, "instructions": total.instructions, "cycles": total.cycles}
     if json:
@@ -50,7 +54,7 @@ def profile(
     ]
     rows.append(["total", "", total.macs, total.instructions, total.cycles, None, ""])
     print_table(
-        f"{folder.name} on {on}: instructions emulated, cycles {result.cycles_are or 'unknown for this core'}",
+        f"{folder.name} on {on}, {function}: instructions emulated, cycles {result.cycles_are or 'unknown for this core'}",
         ["operator", "kind", "MACs", "instructions", "cycles", "instructions per MAC", "share"],
         rows,
     )

@@ -56,21 +56,28 @@ def _count(model: ModelFolder, on: str, work: Callable[[Session], object]) -> Co
     return Count(cost.instructions, cost.cycles, cost.cycles_are)
 
 
-def profile(model: ModelFolder, on: str, sample: Sequence[Array] | None = None) -> Profile:
-    """What each operator costs in one inference of `sample` (zeros if not given), on a freshly started emulator.
+def profile(model: ModelFolder, on: str, sample: Sequence[Array] | None = None, function: str = "infer") -> Profile:
+    """What each operator costs in one call of `function` with `sample` (zeros if not given), on a freshly started emulator.
 
-    Raises `InputError` for anything but the emulator of the board the model was compiled for.
+    Raises `InputError` for anything but the emulator of the board the model was compiled for, or a function that it does not have.
     """
+    described = model.function(function)
     board = _emulated_board(model, on)
     firmware = build_firmware(model, board, Mark.PROFILE)
-    tensors = model.manifest["inputs"]
-    inputs = [x[0] for x in sample] if sample else [np.zeros(t["shape"], t["dtype"]) for t in tensors]
+    inputs = sample or [np.zeros((1, *t["shape"]), t["dtype"]) for t in described["inputs"]]
+
+    def work(session: Session) -> None:
+        if function == "infer":
+            session.infer([x[0] for x in inputs])
+        else:
+            session.learn(inputs)
+
     if on == "simavr":
-        return profile_simavr(_count_simavr(model, firmware, lambda s: s.infer(inputs)), model.manifest)
+        return profile_simavr(_count_simavr(model, firmware, work), described["ops"])
     with BlockCounter(firmware.elf) as counter:
         with connect(model, firmware, counter.options) as session:
-            session.infer(inputs)
-        return profile_qemu(counter.intervals(), firmware.elf, board.core, model.manifest)
+            work(session)
+        return profile_qemu(counter.intervals(), firmware.elf, board.core, described["ops"])
 
 
 def _count_simavr(model: ModelFolder, firmware: Firmware, work: Callable[[Session], object]) -> InferenceCount:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lichen.errors import InputError
 from lichen.ir.module import Array
 from lichen.targets.manifest import read_manifest
 
@@ -66,6 +67,14 @@ class ModelFolder:
     def row_inputs(self) -> int:
         """How many inputs come row by row."""
         return sum("rows" in tensor for tensor in self.manifest["inputs"])
+
+    def function(self, name: str) -> Mapping[str, Any]:
+        """Inputs, outputs and operators of `infer` or of another function. Raises `InputError` if it does not have it."""
+        functions = {"infer": self.manifest, **self.manifest.get("functions", {})}
+        if name not in functions:
+            raise InputError(f"{self.name} has no function {name}, only {', '.join(functions)}")
+        found: Mapping[str, Any] = functions[name]
+        return found
 
     def glue(self) -> str:
         """`model.h`: the model's interface under names that do not depend on the model, for code that serves any."""

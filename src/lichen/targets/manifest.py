@@ -53,6 +53,12 @@ _TENSOR: _Schema = {
     "offset": _SIZE,
     "bytes": _SIZE,
 }
+_OP: _Schema = {
+    "name": _NAME,
+    "kind": _NAME,
+    "macs": _whole(0, _MOST_MACS),
+    "results": [{"name": _NAME, "offset": _SIZE, "bytes": _SIZE}],
+}
 _MANIFEST: _Schema = {
     "name": _NAME,
     "board": _Rule("the name of a board", lambda v: isinstance(v, str)),
@@ -65,14 +71,7 @@ _MANIFEST: _Schema = {
     "state": [_TENSOR],
     "inputs": [_TENSOR],
     "outputs": [_TENSOR],
-    "ops": [
-        {
-            "name": _NAME,
-            "kind": _NAME,
-            "macs": _whole(0, _MOST_MACS),
-            "results": [{"name": _NAME, "offset": _SIZE, "bytes": _SIZE}],
-        }
-    ],
+    "ops": [_OP],
     "files": _Rule(
         "the generated files' digests",
         lambda v: isinstance(v, dict) and all(re.fullmatch(r"\w+\.(c|h|lichen)", name) for name in v),
@@ -80,7 +79,7 @@ _MANIFEST: _Schema = {
 }
 
 
-_FUNCTION: _Schema = {"inputs": [_TENSOR], "outputs": [_TENSOR]}
+_FUNCTION: _Schema = {"inputs": [_TENSOR], "outputs": [_TENSOR], "ops": [_OP]}
 
 
 def read_manifest(folder: Path) -> Mapping[str, Any]:

@@ -72,12 +72,11 @@ def count_window(intervals: Sequence[Interval], elf: Path, core: Core) -> Infere
     return InferenceCost(count_instructions(blocks), cycles, "modelled" if model else None)
 
 
-def profile_qemu(intervals: Sequence[Interval], elf: Path, core: Core, manifest: Mapping[str, Any]) -> Profile:
-    """The operators of `manifest` with what they cost, from the blocks that ran in a build with `Mark.PROFILE`.
+def profile_qemu(intervals: Sequence[Interval], elf: Path, core: Core, ops: Sequence[Mapping[str, Any]]) -> Profile:
+    """The operators of a manifest with what they cost, from the blocks that ran in a build with `Mark.PROFILE`.
 
     Raises `DeviceError` if the firmware made other calls than the manifest says.
     """
-    ops = manifest["ops"]
     _require_calls(len(intervals) - 2, ops)
     model = _cycle_model(elf, core)
     return Profile(
@@ -89,9 +88,8 @@ def profile_qemu(intervals: Sequence[Interval], elf: Path, core: Core, manifest:
     )
 
 
-def profile_simavr(count: InferenceCount, manifest: Mapping[str, Any]) -> Profile:
+def profile_simavr(count: InferenceCount, ops: Sequence[Mapping[str, Any]]) -> Profile:
     """The same from simavr's counts, also of a build with `Mark.PROFILE`. Raises `DeviceError` likewise."""
-    ops = manifest["ops"]
     _require_calls(len(count.ops), ops)
     return Profile(
         tuple(_op(op, taken.instructions, taken.cycles) for op, taken in zip(ops, count.ops, strict=True)), "emulated"
