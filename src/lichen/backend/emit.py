@@ -26,6 +26,7 @@ from lichen.backend.emit_row_source import (
     fetch,
     row_bytes_declaration,
     row_bytes_definition,
+    row_constants,
 )
 from lichen.backend.literals import C_TYPES, WIDTH, initialiser, literal, wrap
 from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
@@ -241,7 +242,7 @@ def _header(program: Program, digest: str) -> str:
 #define {upper}_STATE_BYTES {program.state_bytes}
 #define {upper}_INPUTS {len(function.inputs)}
 #define {upper}_OUTPUTS {len(function.outputs)}
-{f"#define {upper}_ROW_INPUTS {len(by_rows)}{chr(10)}" if by_rows else ""}{
+{row_constants(program.module.name, program.infer) if by_rows else ""}{
         "".join(_function_constants(program, planned) for planned in program.others)
     }
 #ifdef __cplusplus

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from lichen.backend.program import PlannedFunction
 from lichen.ir.module import Value
+from lichen.ir.operator import operator
 
 ROW_SOURCE = "lichen_row_source.h"
 """What the interface of a model whose inputs come by rows includes."""
@@ -17,6 +19,13 @@ def fetch(value: Value, index: int, place: str) -> str:
     shape = " x ".join(map(str, value.type.shape))
     call = f"source->read(source->context, {index}, (unsigned)row, {place})"
     return f"        /* {value.name} [{shape}], input {index} */\n        if (!{call}) return;"
+
+
+def row_constants(model: str, infer: PlannedFunction) -> str:
+    """How many inputs come by rows, and whether an inference that ends too early may leave state changed in part."""
+    changes = any(operator(op.kind).updates for op in infer.function.operations)
+    prefix = f"#define {model.upper()}"
+    return f"{prefix}_ROW_INPUTS {len(infer.row_inputs)}\n{prefix}_INFER_CHANGES_STATE {int(changes)}\n"
 
 
 def row_bytes_declaration(name: str) -> str:

@@ -18,8 +18,10 @@ FEATURE_VALIDATE = 0x01
 FEATURE_STATE = 0x02
 FEATURE_STORAGE = 0x04
 FEATURE_LEARN = 0x08
+FEATURE_ROWS = 0x10
 WRITE_INPUT_FIXED_BYTES = 5  # index and offset, in front of the bytes to write
 WRITE_STATE_FIXED_BYTES = 4  # offset
+WANTED = struct.Struct("<BI")  # index and offset
 LESSONS = struct.Struct("<IIf")  # the answer to LESSONS
 
 
@@ -34,6 +36,8 @@ class Operation(IntEnum):
     READ_ARENA = 0x06
     READ_STATE = 0x07
     LESSONS = 0x08
+    ROWS = 0x09
+    WANTED = 0x0A
     CHANGES = 0x80
     WRITE_INPUT = 0x81
     INFER = 0x82
@@ -77,7 +81,7 @@ REASONS = {
     Status.BAD_LENGTH: "the request has the wrong length",
     Status.BAD_INDEX: "the model has no input or output of that number",
     Status.BAD_RANGE: "the range reaches outside the tensor or is more than a frame carries",
-    Status.NOT_READY: "what it needs has not been sent before, or there is no inference to read from",
+    Status.NOT_READY: "what it needs has not been sent before, there is no inference to read from, or one waits for a row",
     Status.NOT_CONNECTED: "it was reset since the session began; begin a new one",
     Status.NOTHING_SAVED: "no state is saved",
     Status.DAMAGED_STATE: "the state is damaged",
@@ -133,6 +137,11 @@ class Info:
     def has_storage(self) -> bool:
         """Whether the device can save its model's state."""
         return bool(self.features & FEATURE_STORAGE)
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether inputs come by rows, while the inference waits for them."""
+        return bool(self.features & FEATURE_ROWS)
 
     @classmethod
     def parse(cls, payload: bytes) -> Info:

@@ -16,6 +16,7 @@ from lichen.device.link import Link, RefusedError
 from lichen.device.protocol import (
     FEATURE_LEARN,
     LESSONS,
+    WANTED,
     WRITE_INPUT_FIXED_BYTES,
     WRITE_STATE_FIXED_BYTES,
     DeviceCounters,
@@ -41,6 +42,7 @@ class Slot:
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]  # little endian
+    row_bytes: int = 0  # of an input that comes by rows
 
     @property
     def size(self) -> int:
@@ -50,12 +52,13 @@ class Slot:
     @classmethod
     def of_tensor(cls, tensor: Mapping[str, Any]) -> Slot:
         """From an entry of the manifest's `inputs` or `outputs`."""
-        return cls(str(tensor["name"]), tuple(tensor["shape"]), np.dtype(tensor["dtype"]).newbyteorder("<"))
+        row_bytes = int(tensor["bytes"]) // int(tensor["shape"][1]) if "rows" in tensor else 0
+        return cls(str(tensor["name"]), tuple(tensor["shape"]), np.dtype(tensor["dtype"]).newbyteorder("<"), row_bytes)
 
     @classmethod
-    def of_bytes(cls, role: str, index: int, count: int) -> Slot:
+    def of_bytes(cls, role: str, index: int, count: int, row_bytes: int = 0) -> Slot:
         """When there is no manifest: a row of bytes."""
-        return cls(f"{role} {index}", (count,), np.dtype(np.uint8))
+        return cls(f"{role} {index}", (count,), np.dtype(np.uint8), row_bytes)
 
     def pack(self, array: Array) -> bytes:
         """The bytes of `array`, which must have this shape and type; no conversion is done. Raises `InputError`."""
@@ -92,6 +95,8 @@ class Session(Closing):
         self.link = Link(transport, first_wait=first_wait, deadline=deadline)
         self._inference_deadline = inference_deadline
         self._manifest = manifest
+        self._rows: dict[int, bytes] = {}  # inputs that come by rows, for the inference to come
+        self._is_waiting = False  # an inference, for rows
         try:
             self.connect()
         except BaseException:
@@ -101,6 +106,7 @@ class Session(Closing):
     def connect(self) -> None:
         """Begins anew with a device that was reset; its model has its initial state. Raises `DeviceError` if it is another model."""
         self.info = Info.parse(self.link.request(Operation.INFO))
+        self._is_waiting = False
         sizes, manifest = self._tensor_bytes(), self._manifest
         functions = {} if manifest is None else manifest.get("functions", {})
         self.learn_inputs = [Slot.of_tensor(t) for t in functions.get("learn", {}).get("inputs", ())]
@@ -111,20 +117,47 @@ class Session(Closing):
     def infer(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of one inference, in the model's own types; `InputError` if an input has another type or shape."""
         self.write_inputs(inputs)
-        self.link.request(Operation.INFER, deadline=self._inference_deadline)
+        self._infer(Operation.INFER)
         return [slot.unpack(self._read_output(index, slot.size)) for index, slot in enumerate(self.outputs)]
 
     def write_inputs(self, inputs: Sequence[Array]) -> None:
-        """Writes all inputs for the inference to come, which uses them up."""
+        """Writes all inputs for the inference to come, which uses them up; those that come by rows are kept for it here."""
         if len(inputs) != len(self.inputs):
             raise InputError(f"{self.info.name} takes {len(self.inputs)} inputs but was given {len(inputs)}.")
-        self._write(list(enumerate(slot.pack(array) for slot, array in zip(self.inputs, inputs, strict=True))))
+        packed = [slot.pack(array) for slot, array in zip(self.inputs, inputs, strict=True)]
+        if self._is_waiting:  # for rows of an inference that the caller has broken off
+            self.link.request(Operation.INFO)
+            self._is_waiting = False
+        self._rows = {i: data for i, data in enumerate(packed) if self.inputs[i].row_bytes}
+        self._write([(i, data) for i, data in enumerate(packed) if i not in self._rows])
 
-    def _write(self, packed: Sequence[tuple[int, bytes]]) -> None:
+    def _infer(self, operation: Operation, payload: bytes = b"") -> None:
+        """An inference of the inputs that were written; while it waits for rows it gets those that are kept here."""
+        images, self._rows = self._rows, {}
+        self._is_waiting = bool(images)
+        self.link.request(operation, payload, deadline=self._inference_deadline)
+        expected = dict.fromkeys(images, 0)
+        while images and (wanted := self._wanted()) is not None:
+            index, offset = wanted
+            if offset != expected.get(index) or offset >= len(images[index]):
+                raise DeviceError(
+                    f"The device waits for byte {offset} of input {index}, which does not come next: rebuild its firmware with this Lichen."
+                )
+            expected[index] = offset + self.inputs[index].row_bytes
+            self._write([(index, images[index][offset : expected[index]])], offset)
+        self._is_waiting = False
+
+    def _wanted(self) -> tuple[int, int] | None:
+        """The input and the offset of the row that the inference waits for; `None` if it has ended."""
+        answer = self.link.request(Operation.WANTED)
+        return WANTED.unpack(self._of_size(Operation.WANTED, answer, WANTED.size)) if answer else None
+
+    def _write(self, packed: Sequence[tuple[int, bytes]], start: int = 0) -> None:
+        """Writes bytes of inputs, from byte `start` of each on."""
         for index, data in packed:
             for offset, count in self._pieces(len(data), self.info.max_payload - WRITE_INPUT_FIXED_BYTES):
-                piece = data[offset : offset + count]
-                self.link.request(Operation.WRITE_INPUT, struct.pack("<BI", index, offset) + piece)
+                request = struct.pack("<BI", index, start + offset) + data[offset : offset + count]
+                self.link.request(Operation.WRITE_INPUT, request, deadline=self._inference_deadline)
 
     def begin_learning(self, rate: float) -> None:
         """Sets the learning rate and counts lessons anew. Raises `InputError` for a rate that is not a number from 0, or a model that does not learn."""
@@ -220,7 +253,7 @@ class Session(Closing):
 
     def run_until(self, k: int) -> None:
         """In a validating build: an inference from the inputs written, stopped in front of kernel call `k`."""
-        self.link.request(Operation.RUN_UNTIL, struct.pack("<H", k), deadline=self._inference_deadline)
+        self._infer(Operation.RUN_UNTIL, struct.pack("<H", k))
 
     def read_arena(self, offset: int = 0, count: int | None = None) -> bytes:
         """In a validating build: `count` bytes of the arena (all of it if not given) from `offset` on."""
@@ -280,15 +313,23 @@ class Session(Closing):
 
     def _tensor_bytes(self) -> list[int]:
         """The sizes of the inputs and then the outputs, as the device gives them."""
+        return self._sizes(Operation.TENSORS, self.info.inputs + self.info.outputs)
+
+    def _row_bytes(self) -> list[int]:
+        """The sizes of the rows of each input, 0 for one that is written whole, as the device gives them."""
+        return self._sizes(Operation.ROWS, self.info.inputs) if self.info.takes_rows else [0] * self.info.inputs
+
+    def _sizes(self, operation: Operation, total: int) -> list[int]:
         sizes: list[int] = []
-        while missing := self.info.inputs + self.info.outputs - len(sizes):
+        while missing := total - len(sizes):
             count = min(missing, self.info.max_payload // 4)
-            sizes += struct.unpack(f"<{count}I", self._read(Operation.TENSORS, bytes((len(sizes),)), 4 * count))
+            sizes += struct.unpack(f"<{count}I", self._read(operation, bytes((len(sizes),)), 4 * count))
         return sizes
 
     def _raw_slots(self, sizes: list[int]) -> tuple[list[Slot], list[Slot]]:
         count = self.info.inputs
-        inputs = [Slot.of_bytes("input", index, size) for index, size in enumerate(sizes[:count])]
+        rows = self._row_bytes()
+        inputs = [Slot.of_bytes("input", index, size, rows[index]) for index, size in enumerate(sizes[:count])]
         return inputs, [Slot.of_bytes("output", index, size) for index, size in enumerate(sizes[count:])]
 
     def _manifest_slots(self, manifest: Mapping[str, Any], sizes: list[int]) -> tuple[list[Slot], list[Slot]]:
@@ -301,10 +342,11 @@ class Session(Closing):
         inputs = [Slot.of_tensor(tensor) for tensor in manifest["inputs"]]
         outputs = [Slot.of_tensor(tensor) for tensor in manifest["outputs"]]
         expected = [slot.size for slot in inputs + outputs]
-        if expected != sizes or len(inputs) != self.info.inputs:
+        rows = [slot.row_bytes for slot in inputs]
+        if expected != sizes or len(inputs) != self.info.inputs or rows != self._row_bytes():
             raise DeviceError(
-                f"The device's tensors have {sizes} bytes and those of the manifest of {manifest['name']} {expected}: "
-                "compile it anew."
+                f"The device's tensors have {sizes} bytes and those of the manifest of {manifest['name']} {expected}, "
+                "or their inputs do not come by the same rows: compile it anew."
             )
         return inputs, outputs
 

@@ -18,7 +18,7 @@ from lichen.targets.toolchain import find_compiler
 _FOLDER = Path(__file__).parent / "plugin"
 _FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared", "-fvisibility=hidden")
 _PLUGIN = "lichen_blocks.so"
-_MARKS = {"begin": "lichen_mark_begin", "end": "lichen_mark_end", "mark": "lichen_mark"}
+_MARKS = {"begin": "lichen_mark_begin", "end": "lichen_mark_end", "mark": "lichen_mark", "row": "lichen_mark_row"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Block:
 
 
 Interval = tuple[Block, ...]
-"""What ran between two marks: interval 0 lies before the first kernel call, k + 1 is call k, the last behind them all."""
+"""What ran between two marks: interval 0 lies before the first kernel call, k + 1 is call k, the last behind them all. What fetches rows of an input is left out."""
 
 
 class BlockCounter(Closing):
@@ -98,7 +98,7 @@ def count_instructions(blocks: Sequence[Block]) -> int:
 
 
 def _marks(elf: Path) -> dict[str, tuple[int, int]]:
-    """The plugin's argument -> address and bytes of the function. Not every image has `mark`."""
+    """The plugin's argument -> address and bytes of the function. Not every image has `mark` and `row`."""
     with elf.open("rb") as file:
         tables = [section for section in ELFFile(file).iter_sections() if isinstance(section, SymbolTableSection)]
         symbols = {symbol.name: symbol for table in tables for symbol in table.iter_symbols()}

@@ -92,7 +92,7 @@ class ModelFolder:
             functions += ("input_row_bytes",) if self.row_inputs else ()
             lines += [f"#define model_{function} {self.name}_{function}" for function in functions]
             constants = _CONSTANTS + (("LEARN_INPUTS",) if self.learns else ())
-            constants += ("ROW_INPUTS",) if self.row_inputs else ()
+            constants += ("ROW_INPUTS", "INFER_CHANGES_STATE") if self.row_inputs else ()
             lines += [f"#define MODEL_{constant} {self.name.upper()}_{constant}" for constant in constants]
         sizes = {key: self.manifest[key.lower()] for key in ("ARENA_BYTES", "STATE_BYTES")}
         sizes |= {"INPUTS": len(self.manifest["inputs"]), "OUTPUTS": len(self.manifest["outputs"])}

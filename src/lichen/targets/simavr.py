@@ -96,13 +96,14 @@ def build_runner() -> Path:
     return cached_build(digest_of([compiler.path, compiler.version, *_FLAGS, *_LIBRARIES, source]), build) / "runner"
 
 
-def _marks(elf: Path) -> tuple[int, int, int]:
-    """The addresses of the marks around an inference, and of the one before every kernel call (0 in a build without)."""
+def _marks(elf: Path) -> tuple[int, int, int, int]:
+    """The addresses of the marks around an inference, of the one before every kernel call, and of what fetches a row (0 in a build without)."""
     try:
         with elf.open("rb") as file:
             tables = [section for section in ELFFile(file).iter_sections() if isinstance(section, SymbolTableSection)]
             address = {symbol.name: int(symbol["st_value"]) for table in tables for symbol in table.iter_symbols()}
-        return address["lichen_mark_begin"], address["lichen_mark_end"], address.get("lichen_mark", 0)
+        around = address["lichen_mark_begin"], address["lichen_mark_end"]
+        return *around, address.get("lichen_mark", 0), address.get("lichen_mark_row", 0)
     except (ELFError, OSError) as error:
         raise DeviceError(f"{elf} is not a firmware image ({error}): build it with this Lichen.") from None
     except KeyError as missing:

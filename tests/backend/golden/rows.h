@@ -13,6 +13,7 @@
 #define ROWS_INPUTS 1
 #define ROWS_OUTPUTS 1
 #define ROWS_ROW_INPUTS 1
+#define ROWS_INFER_CHANGES_STATE 0
 
 #ifdef __cplusplus
 extern "C" {

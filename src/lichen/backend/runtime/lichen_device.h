@@ -3,7 +3,8 @@
    "model.h" is written by the toolchain and gives the generated model the names used here: model_t, model_init,
    model_infer, model_input, model_output, model_input_bytes, model_output_bytes, MODEL_NAME, MODEL_DIGEST, MODEL_INPUTS,
    MODEL_OUTPUTS, MODEL_ARENA_BYTES, MODEL_STATE_BYTES; where the model has state model_save and model_load; and where it learns
-   model_lesson, model_learn_input and so on, model_learning_rate, MODEL_LEARN_INPUTS.
+   model_lesson, model_learn_input and so on, model_learning_rate, MODEL_LEARN_INPUTS. Where inputs come by rows MODEL_ROW_INPUTS,
+   model_input_row_bytes and MODEL_INFER_CHANGES_STATE.
 
    A build for a machine with storage defines LICHEN_STORAGE. */
 #ifndef LICHEN_DEVICE_H
@@ -31,6 +32,13 @@
 #define LICHEN_ALL_INPUTS MODEL_INPUTS
 #endif
 
+#ifdef MODEL_ROW_INPUTS
+#include "lichen_device_rows.h"
+#define LICHEN_TAKES_ROWS LICHEN_FEATURE_ROWS
+#else
+#define LICHEN_TAKES_ROWS 0
+#endif
+
 #ifdef LICHEN_VALIDATE
 #include "lichen_stop.h"
 #define LICHEN_CAN_VALIDATE LICHEN_FEATURE_VALIDATE
@@ -47,6 +55,9 @@ typedef struct {
 #ifdef MODEL_LEARN_INPUTS
     lichen_device_lessons lessons;
 #endif
+#ifdef MODEL_ROW_INPUTS
+    lichen_device_rows rows;
+#endif
     size_t written[LICHEN_ALL_INPUTS]; /* bytes of each input that are there for the next call; those of `learn` come last */
     bool inferred;                /* the outputs are those of the last inference; writing an input may overwrite them */
 } lichen_device;
@@ -54,6 +65,12 @@ typedef struct {
 /* Called right before and after an inference: two addresses between which a simulator or a debugger counts. */
 void lichen_mark_begin(void);
 void lichen_mark_end(void);
+
+#ifdef MODEL_ROW_INPUTS
+/* The source of rows of a device, which is the context: a third address, at which a simulator stops to count until the call returns.
+   It is lichen_device_next_row. */
+bool lichen_mark_row(void *context, unsigned input, unsigned row, void *destination);
+#endif
 
 static inline void lichen_device_forget_tensors(lichen_device *self)
 {
@@ -70,6 +87,9 @@ static inline void lichen_device_renew(lichen_device *self)
 #endif
 #ifdef MODEL_LEARN_INPUTS
     lichen_device_lessons_renew(&self->lessons);
+#endif
+#ifdef MODEL_ROW_INPUTS
+    lichen_device_rows_renew(&self->rows);
 #endif
     lichen_device_forget_tensors(self);
 }
@@ -90,7 +110,7 @@ static inline uint8_t lichen_device_info(lichen_device *self, const lichen_reque
     size_t count = 18;
     if (request->count != 0) return LICHEN_BAD_LENGTH;
     p[0] = LICHEN_PROTOCOL_VERSION;
-    p[1] = LICHEN_CAN_VALIDATE | LICHEN_STATE_FEATURES | LICHEN_CAN_LEARN;
+    p[1] = LICHEN_CAN_VALIDATE | LICHEN_STATE_FEATURES | LICHEN_CAN_LEARN | LICHEN_TAKES_ROWS;
     lichen_store_u16(p + 2, LICHEN_MAX_PAYLOAD);
     p[4] = MODEL_INPUTS;
     p[5] = MODEL_OUTPUTS;
@@ -194,6 +214,7 @@ static inline uint8_t lichen_device_write_input(lichen_device *self, const liche
     const size_t count = request->count - fixed;
     size_t bytes;
     void *const input = lichen_device_input(self, index, &bytes);
+    if (input == NULL) return LICHEN_NOT_READY; /* comes by rows, while an inference waits for them */
     if (offset != 0 && offset != self->written[index]) return LICHEN_BAD_RANGE;
     if (count > bytes - (size_t)offset) return LICHEN_BAD_RANGE;
     lichen_device_forget_others(self, index);
@@ -203,16 +224,30 @@ static inline uint8_t lichen_device_write_input(lichen_device *self, const liche
     return LICHEN_OK;
 }
 
-/* Apart from the rest so that the stack of an inference does not carry the locals of the link. */
+/* Whether the inference has come to its end. Apart from the rest so that the stack of an inference does not carry the locals of the link. */
 #if defined(__GNUC__)
 __attribute__((noinline))
 #endif
-static void lichen_device_run(lichen_device *self)
+static bool lichen_device_run(lichen_device *self)
 {
+#ifdef MODEL_ROW_INPUTS
+    const lichen_row_source source = {self, lichen_mark_row};
+    self->rows.ended = false;
+    lichen_mark_begin();
+    model_infer(&self->model, &source);
+    lichen_mark_end();
+    lichen_device_forget_tensors(self);
+#if MODEL_INFER_CHANGES_STATE
+    if (self->rows.ended) self->state.torn = true;
+#endif
+    return !self->rows.ended;
+#else
     lichen_mark_begin();
     model_infer(&self->model);
     lichen_mark_end();
     lichen_device_forget_tensors(self);
+    return true;
+#endif
 }
 
 /* What keeps the function that takes inputs `first` to `end` from running. */
@@ -220,7 +255,7 @@ static inline uint8_t lichen_device_ready(lichen_device *self, unsigned first, u
 {
     for (unsigned i = first; i < end; i++) {
         size_t bytes;
-        (void)lichen_device_input(self, i, &bytes);
+        if (lichen_device_input(self, i, &bytes) == NULL) continue; /* comes by rows */
         if (self->written[i] != bytes) return LICHEN_NOT_READY;
     }
 #if MODEL_STATE_BYTES > 0
@@ -234,8 +269,7 @@ static inline uint8_t lichen_device_infer(lichen_device *self, const lichen_requ
     if (request->count != 0) return LICHEN_BAD_LENGTH;
     const uint8_t ready = lichen_device_ready(self, 0, MODEL_INPUTS);
     if (ready != LICHEN_OK) return ready;
-    lichen_device_run(self);
-    self->inferred = true;
+    self->inferred = lichen_device_run(self);
     return LICHEN_OK;
 }
 
@@ -272,7 +306,7 @@ static inline uint8_t lichen_device_run_until(lichen_device *self, const lichen_
     const uint8_t ready = lichen_device_ready(self, 0, MODEL_INPUTS);
     if (ready != LICHEN_OK) return ready;
     lichen_stop = lichen_load_u16(request->payload);
-    lichen_device_run(self);
+    (void)lichen_device_run(self);
     lichen_stop = LICHEN_STOP_NEVER;
     return LICHEN_OK;
 }
@@ -300,6 +334,10 @@ static inline uint8_t lichen_device_perform(lichen_device *self, const lichen_re
     case LICHEN_LESSONS: return lichen_device_read_lessons(&self->lessons, request, reply);
 #endif
     case LICHEN_RESET: return lichen_device_reset(self, request);
+#ifdef MODEL_ROW_INPUTS
+    case LICHEN_ROWS: return lichen_device_row_bytes(request, reply);
+    case LICHEN_WANTED: return lichen_device_wanted(&self->rows, request, reply);
+#endif
 #if MODEL_STATE_BYTES > 0
     case LICHEN_READ_STATE: return lichen_device_read_state(&self->state, &self->model, request, reply);
     case LICHEN_CHECK_STATE:
@@ -317,13 +355,61 @@ static inline uint8_t lichen_device_perform(lichen_device *self, const lichen_re
     }
 }
 
+#ifdef MODEL_ROW_INPUTS
+/* What the host may ask for while an inference waits for a row; all else has to wait, too, but for what ends the inference. */
+static inline uint8_t lichen_device_while_waiting(lichen_device *self, const lichen_request *request, lichen_span *reply)
+{
+    switch (request->operation) {
+    case LICHEN_WRITE_INPUT: return lichen_device_take_row(&self->rows, request);
+    case LICHEN_TENSORS:
+    case LICHEN_STACK:
+    case LICHEN_COUNTERS:
+    case LICHEN_ROWS:
+#ifdef LICHEN_VALIDATE
+    case LICHEN_READ_ARENA:
+#endif
+    case LICHEN_WANTED: return lichen_device_perform(self, request, reply);
+    case LICHEN_INFO:
+    case LICHEN_RESET: self->rows.ended = request->count == 0; return LICHEN_BAD_LENGTH;
+    default: return LICHEN_NOT_READY;
+    }
+}
+
+/* The row that an inference needs, from the link. False where the host has begun anew. */
+static inline bool lichen_device_next_row(lichen_device *self, unsigned input, unsigned row, void *destination)
+{
+    lichen_device_rows *const rows = &self->rows;
+    rows->destination = (uint8_t *)destination;
+    rows->input = input;
+    rows->left = model_input_row_bytes(input);
+    rows->offset = (uint32_t)row * (uint32_t)rows->left;
+    rows->waiting = true;
+    lichen_link_answer(&self->link, LICHEN_OK, NULL, 0); /* the request that the inference went on with */
+    for (;;) {
+        if (!lichen_link_feed(&self->link, (uint8_t)port_read(), &rows->request)) continue;
+        lichen_span reply = {NULL, 0};
+        const uint8_t status = lichen_device_while_waiting(self, &rows->request, &reply);
+        if (rows->left == 0 || rows->ended) break;
+        lichen_link_answer(&self->link, status, reply.bytes, reply.count);
+    }
+    rows->waiting = false;
+    return !rows->ended;
+}
+#endif
+
 /* Takes a byte from the wire and answers when it completes a request. */
 static inline void lichen_device_feed(lichen_device *self, uint8_t byte)
 {
     lichen_request request;
     if (!lichen_link_feed(&self->link, byte, &request)) return;
     lichen_span reply = {NULL, 0};
-    const uint8_t status = lichen_device_perform(self, &request, &reply);
+    uint8_t status = lichen_device_perform(self, &request, &reply);
+#ifdef MODEL_ROW_INPUTS
+    if (self->rows.ended) { /* the inference, by a request that is in its place now */
+        self->rows.ended = false;
+        status = lichen_device_perform(self, &self->rows.request, &reply);
+    }
+#endif
     lichen_link_answer(&self->link, status, reply.bytes, reply.count);
 }
 

@@ -33,11 +33,16 @@ enum {
     LICHEN_READ_ARENA = 0x06,  /* validating builds: u32 offset, u16 count -> the bytes */
     LICHEN_READ_STATE = 0x07,  /* models with state: u32 offset, u16 count -> the bytes of the state's blob (lichen_state.h) */
     LICHEN_LESSONS = 0x08,     /* models that learn: nothing -> u32 samples taken since BEGIN, u32 those with a loss, f32 its sum */
+    LICHEN_ROWS = 0x09,        /* models whose inputs come by rows: u8 first -> u32 bytes of a row of each input from number `first`
+                                  on, 0 for one that is written whole; as many as fit */
+    LICHEN_WANTED = 0x0A,      /* the same models: nothing -> u8 index, u32 offset of the next byte that the inference waits for;
+                                  nothing if none does */
 
     LICHEN_CHANGES = 0x80,     /* the bit of operations that change the device */
     LICHEN_WRITE_INPUT = 0x81, /* u8 index, u32 offset, bytes. In order: offset 0 starts over, any other continues where
-                                  the last piece ended */
-    LICHEN_INFER = 0x82,       /* nothing. Needs every input whole; uses the inputs up */
+                                  the last piece ended. Of an input that comes by rows: pieces of the row that is wanted */
+    LICHEN_INFER = 0x82,       /* nothing. Needs every input whole but those that come by rows; uses the inputs up. Is answered
+                                  when the inference has ended, or waits for a row; then the last piece of each row is */
     LICHEN_RESET = 0x83,       /* nothing. The model's state to its initial values */
     LICHEN_RUN_UNTIL = 0x84,   /* validating builds: u16 k. As INFER, but stops before kernel call k */
     LICHEN_CHECK_STATE = 0x85, /* models with state: u32 offset, bytes of a blob, in order as for WRITE_INPUT, the first piece
@@ -55,7 +60,9 @@ enum {
     LICHEN_FEATURE_VALIDATE = 0x01, /* has RUN_UNTIL and READ_ARENA */
     LICHEN_FEATURE_STATE = 0x02,    /* has READ_STATE, CHECK_STATE and WRITE_STATE */
     LICHEN_FEATURE_STORAGE = 0x04,  /* has SAVE and LOAD */
-    LICHEN_FEATURE_LEARN = 0x08     /* has LESSONS, BEGIN and LEARN */
+    LICHEN_FEATURE_LEARN = 0x08,    /* has LESSONS, BEGIN and LEARN */
+    LICHEN_FEATURE_ROWS = 0x10      /* has ROWS and WANTED. While an inference waits for a row it reads what has changed no tensor, takes
+                                       the row, and answers all else NOT_READY; but INFO and RESET end the inference */
 };
 
 /* All but OK are refusals, and a refused request has changed nothing. */
@@ -66,7 +73,8 @@ enum {
     LICHEN_BAD_INDEX = 3,     /* no input or output of that number */
     LICHEN_BAD_RANGE = 4,     /* offset and count reach outside the tensor or the arena, or are more than a frame carries */
     LICHEN_NOT_READY = 5,     /* INFER before every input is written; READ_OUTPUT when there is no inference to read from;
-                                 WRITE_STATE without a CHECK_STATE before */
+                                 WRITE_STATE without a CHECK_STATE before; a row that is not wanted, or anything that has to wait
+                                 for the end of the inference that waits for one */
     LICHEN_NOT_CONNECTED = 6, /* no INFO since the device was reset */
     /* What is wrong with the blob that was sent or saved, in the order of lichen_state_status */
     LICHEN_NOTHING_SAVED = 7,

@@ -18,6 +18,13 @@ uint16_t lichen_stop = LICHEN_STOP_NEVER;
 KEEP_CALLS void lichen_mark_begin(void) { KEEP_BODY; }
 KEEP_CALLS void lichen_mark_end(void) { KEEP_BODY; }
 
+#ifdef MODEL_ROW_INPUTS
+KEEP_CALLS bool lichen_mark_row(void *context, unsigned input, unsigned row, void *destination)
+{
+    return lichen_device_next_row((lichen_device *)context, input, row, destination);
+}
+#endif
+
 int main(void)
 {
     lichen_device_init(&device, port_write);

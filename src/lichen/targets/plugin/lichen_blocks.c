@@ -1,9 +1,10 @@
 /* A QEMU plugin that counts how often each translated block runs during one inference.
 
-   usage: -plugin FILE,out=PATH,begin=ADDRESS+BYTES,end=ADDRESS+BYTES,mark=ADDRESS+BYTES,skip=N
+   usage: -plugin FILE,out=PATH,begin=ADDRESS+BYTES,end=ADDRESS+BYTES,mark=ADDRESS+BYTES,row=ADDRESS+BYTES,skip=N
 
-   `begin` and `end` are the functions lichen_mark_begin and lichen_mark_end, between which the inference runs, and
-   `mark` is lichen_mark (not given for a firmware without). The first N inferences are skipped. When the inference has
+   `begin` and `end` are the functions lichen_mark_begin and lichen_mark_end, between which the inference runs,
+   `mark` is lichen_mark and `row` lichen_mark_row (not given for a firmware without). From the call of `row` to its
+   return, while the inference waits for a row of its input, nothing is counted. The first N inferences are skipped. When the inference has
    ended, PATH holds a line for every block that ran, "address bytes instructions executions taken" in decimal, where
    `taken` is how often the block after it was not the one behind it in memory. Every mark closes an interval of the
    inference, and so does its end: there a blank line follows.
@@ -23,7 +24,7 @@
 
 int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
-typedef enum { CODE, BEGIN, END, MARK, FUNCTIONS } role;
+typedef enum { CODE, BEGIN, END, MARK, ROW, FUNCTIONS } role;
 
 typedef struct block {
     uint64_t address;
@@ -43,7 +44,8 @@ static struct {
 static block *buckets[BUCKETS];
 static block *touched;  /* those that ran in the interval at hand */
 static block *previous; /* the one that ran last; NULL right after a mark */
-static bool recording;
+static bool recording, paused;
+static uint64_t resume; /* where a paused count goes on */
 static unsigned long skip;
 static qemu_plugin_id_t plugin;
 static FILE *out;
@@ -130,6 +132,10 @@ static void on_execute(unsigned vcpu, void *data)
     (void)vcpu;
     block *const now = data;
     if (!recording && now->role != BEGIN) return;
+    if (paused) {
+        if (now->address != resume) return;
+        paused = false;
+    }
     switch (now->role) {
     case BEGIN:
         if (now->address != functions[BEGIN].address || recording) return; /* not its first block */
@@ -145,6 +151,12 @@ static void on_execute(unsigned vcpu, void *data)
         discount_call();
         write_interval();
         if (now->role == END) finish();
+        return;
+    case ROW:
+        paused = true;
+        resume = previous->address + previous->bytes; /* behind the call */
+        previous->taken++;
+        previous = NULL;
         return;
     default:
         if (previous && now->address != previous->address + previous->bytes) previous->taken++;
@@ -189,6 +201,7 @@ static bool parse_argument(const char *argument)
     if (IS("begin")) return parse_function(value, BEGIN);
     if (IS("end")) return parse_function(value, END);
     if (IS("mark")) return parse_function(value, MARK);
+    if (IS("row")) return parse_function(value, ROW);
     if (IS("skip")) return sscanf(value, "%lu", &skip) == 1;
     if (!IS("out")) return false;
 #undef IS

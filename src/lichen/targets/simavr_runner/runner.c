@@ -1,11 +1,12 @@
 /* Runs an AVR firmware in libsimavr, its UART being standard input and output, and counts what its first inference takes.
 
-   usage: runner ELF MCU HZ REPORT BEGIN END MARK
+   usage: runner ELF MCU HZ REPORT BEGIN END MARK ROW
 
-   BEGIN, END and MARK are the addresses in flash of lichen_mark_begin, lichen_mark_end and lichen_mark (0 when the
-   firmware has none). When the first inference is over the file REPORT holds one line of JSON: the cycles and
+   BEGIN, END, MARK and ROW are the addresses in flash of lichen_mark_begin, lichen_mark_end, lichen_mark and
+   lichen_mark_row (0 when the firmware has none of the last two). When the first inference is over the file REPORT holds one line of JSON: the cycles and
    instructions from the return of lichen_mark_begin to the call of lichen_mark_end, and of each operator, from the return
-   of one lichen_mark to the call of the next; the calls and the marks themselves are not counted.
+   of one lichen_mark to the call of the next; the calls and the marks themselves are not counted, nor is what runs within
+   lichen_mark_row, in which the inference waits for a row of its input.
 
    How it works inside: up to the end of the first inference the core executes one instruction at a time, so that the
    program counter can be watched; after that it runs freely. Emulated time has nothing to do with real time: while the
@@ -127,7 +128,7 @@ typedef struct {
 } count;
 
 typedef struct {
-    avr_flashaddr_t begin, end, mark;
+    avr_flashaddr_t begin, end, mark, row;
 } marks;
 
 static count difference(count from, count to)
@@ -150,6 +151,7 @@ static void write_report(const char *path, count inference, const count *ops, si
 }
 
 static uint64_t instructions;
+static count skipped;
 
 /* A firmware that computes for ever must not outlive its host, of which it hears nothing. */
 static void check_for_reader(void)
@@ -181,7 +183,7 @@ static uint16_t stack_pointer(const avr_t *avr)
 
 static count now(const avr_t *avr)
 {
-    return (count){avr->cycle, instructions};
+    return (count){avr->cycle - skipped.cycles, instructions - skipped.instructions};
 }
 
 /* From the first instruction of a function to behind its return, which leaves the stack pointer above where it was. */
@@ -205,6 +207,13 @@ static void count_first_inference(avr_t *avr, const char *report, const marks *a
             passed++;
             step_out(avr);
             op_start = now(avr);
+        }
+        if (at->row && avr->pc == at->row) {
+            const count called = now(avr);
+            step_out(avr);
+            const count waited = difference(called, now(avr));
+            skipped.cycles += waited.cycles;
+            skipped.instructions += waited.instructions;
         }
         before = now(avr);
         step(avr);
@@ -231,7 +240,7 @@ static void never_sleep(avr_t *avr, avr_cycle_count_t cycles)
 
 int main(int argc, char **argv)
 {
-    if (argc != 8) fail("usage:", "runner ELF MCU HZ REPORT BEGIN END MARK");
+    if (argc != 9) fail("usage:", "runner ELF MCU HZ REPORT BEGIN END MARK ROW");
     avr_global_logger_set(log_to_stderr);
     elf_firmware_t firmware = {0};
     if (elf_read_firmware(argv[1], &firmware) != 0) fail("not a firmware image:", argv[1]);
@@ -242,7 +251,7 @@ int main(int argc, char **argv)
     firmware.frequency = (uint32_t)strtoul(argv[3], NULL, 10);
     avr_load_firmware(avr, &firmware);
     line_connect(avr);
-    count_first_inference(avr, argv[4], &(marks){address(argv[5]), address(argv[6]), address(argv[7])});
+    count_first_inference(avr, argv[4], &(marks){address(argv[5]), address(argv[6]), address(argv[7]), address(argv[8])});
     avr->run_cycle_limit = FREE_RUN_CYCLES;
     for (;;) run(avr);
 }
