@@ -37,6 +37,23 @@ def test_same_bytes_in_less_memory(name: str, ram: int, lichen_data: Path, tmp_p
     assert counts[0] is not None and counts[1] is not None and counts[1] <= 1.05 * counts[0]
 
 
+def test_same_bytes_with_the_input_by_rows(lichen_data: Path, tmp_path: Path) -> None:
+    """Half the input's size is enough for all of the arena; instructions, without those of fetching rows, grow by 5 % at most."""
+    path = lichen_data / "models" / "vww_96_int8.tflite"
+    layers = compile_model(load(path), "mps2-an386", tmp_path / "layers")
+    rows = compile_model(load(path), "mps2-an386", tmp_path / "rows", schedule="stream", input_rows=True)
+    module = load(path)
+    x = random_input(module.infer.inputs[0].type, np.random.default_rng(0))
+    assert rows.arena <= x.nbytes / 2 and rows.macs == layers.macs and rows.input_rows
+    model = open_folder(rows.path)
+    expected = Interpreter(module).run([x])[0]
+    for on in ("native", "qemu"):
+        with open_executor(model, on) as executor:
+            np.testing.assert_array_equal(executor.run([x[np.newaxis]])[0][0], expected)
+    counts = [count_first(open_folder(f.path), "qemu", [x[np.newaxis]]).instructions for f in (layers, rows)]
+    assert counts[0] is not None and counts[1] is not None and counts[1] <= 1.05 * counts[0]
+
+
 def test_what_streams_is_validated_at_its_ends(lichen_data: Path, tmp_path: Path) -> None:
     """Tensors within a region are nowhere whole; those that leave it are compared like all others."""
     path = lichen_data / "models" / "resnet8_int8.tflite"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphs import conv_module, deep_module, random_array
+from graphs import conv_module, deep_module, random_array, streaming_module
 from lichen.ir.interpret import Interpreter
 from lichen.ir.print import print_module
 from lichen.ir.samples import dequantise
@@ -59,7 +59,7 @@ def samples(graph: Path) -> Path:
 def test_compile_answers_with_the_fixed_keys(graph: Path, tmp_path: Path) -> None:
     """RAM is arena, state and measured stack; flash is weights and code; the model fits."""
     got = answer("compile", graph, "--board", "nano33ble", "--out", tmp_path / "m", "--optimize", "size")
-    assert list(got) == ["name", "board", "macs", "ram", "flash", "fits"]
+    assert list(got) == ["name", "board", "macs", "ram", "flash", "fits", "functions", "input_rows"]
     assert list(got["ram"]) == ["arena", "state", "stack", "total"]
     assert list(got["flash"]) == ["weights", "code", "total"]
     assert got["ram"]["total"] == got["ram"]["arena"] + got["ram"]["state"] + got["ram"]["stack"]
@@ -81,7 +81,7 @@ def test_too_small_a_board_is_a_no(tmp_path: Path, lichen_data: Path) -> None:
     assert "bytes short" in done.stderr
     assert "largest: model_batch_normalization_6_FusedBatchNormV3_2_weights 36,864" in done.stderr
     got = json.loads(done.stdout)
-    assert list(got) == ["name", "board", "macs", "ram", "flash", "fits"]
+    assert list(got) == ["name", "board", "macs", "ram", "flash", "fits", "functions", "input_rows"]
     assert got["fits"] is False
     assert got["ram"]["arena"] > 2048
     assert not list(tmp_path.iterdir())
@@ -196,6 +196,32 @@ def test_compile_streams_when_ram_is_short(tmp_path: Path) -> None:
     assert answer(*compile_, "--schedule", "stream")["ram"]["arena"] == small
     assert answer(*compile_, "--ram", small - 1, code=1)["fits"] is False
     assert "layers, stream, auto" in lichen(*compile_, "--schedule", "rows", code=2)
+
+
+def test_input_rows_from_the_search_to_the_chip(tmp_path: Path) -> None:
+    """--input-rows is planned, compiled, run, validated and profiled; a model whose input is no image is bad usage."""
+    path, model, samples, output = (tmp_path / name for name in ("deep.lichen", "model", "X.npy", "Y.npy"))
+    path.write_text(print_module(deep_module()))
+    whole, by_rows = answer("analyze", path), answer("analyze", path, "--input-rows")
+    assert (whole["input_rows"], by_rows["input_rows"]) == (False, True)
+    small = by_rows["schedules"][-1]["arena"]
+    assert small < by_rows["schedules"][0]["arena"] == by_rows["ram"]["arena"]
+    compile_ = ("compile", path, "--board", "mps2-an386", "--out", model, "--input-rows")
+    assert answer(*compile_, "--ram", small - 1, code=1)["fits"] is False
+    built = answer(*compile_, "--ram", small)
+    assert built["input_rows"] is True and built["ram"]["arena"] == small
+    assert json.loads((model / "manifest.json").read_text())["inputs"][0]["rows"] == 3
+    x = np.stack([random_array(deep_module().infer.inputs[0].type, seed) for seed in range(3)])
+    np.save(samples, x)
+    for on in ("native", "qemu"):
+        lichen("run", model, "--on", on, "--input", samples, "--output", output)
+        interpreter = Interpreter(deep_module())
+        np.testing.assert_array_equal(np.load(output), np.stack([interpreter.run([one])[0] for one in x]))
+        assert answer("validate", model, "--on", on, "--input", samples)["identical"] is True
+    assert [op["kind"] for op in answer("profile", model, "--on", "qemu")["ops"]] == ["stream"]
+    vector = tmp_path / "vector.lichen"
+    vector.write_text(print_module(streaming_module()))
+    assert "no input can come by rows: input 'x' is [1, 8]" in lichen("analyze", vector, "--input-rows", code=2)
 
 
 def test_analyze_needs_no_compiler(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,20 @@ def small_validating_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_toy(tmp_path_factory.mktemp("toy") / "small_validating", *flags)
 
 
+@pytest.fixture(scope="session")
+def rows_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The firmware of the toy model whose first input comes by rows, in a validating build."""
+    flags = ("-DTOY_ROWS", "-DLICHEN_VALIDATE", "-include", "lichen_stop.h")
+    return build_toy(tmp_path_factory.mktemp("toy") / "rows", *flags)
+
+
+@pytest.fixture(scope="session")
+def small_rows_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with frames that carry less than a row."""
+    flags = ("-DTOY_ROWS", "-DLICHEN_VALIDATE", "-include", "lichen_stop.h", "-DLICHEN_MAX_PAYLOAD=24")
+    return build_toy(tmp_path_factory.mktemp("toy") / "small_rows", *flags)
+
+
 Connect = Callable[[Path], Session]
 
 

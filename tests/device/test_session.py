@@ -97,6 +97,75 @@ def test_run_until_and_arena(connect: Connect, validating_program: Path) -> None
     np.testing.assert_array_equal(session.infer([X, K])[0], expected(X, K))
 
 
+@pytest.mark.parametrize("program", ["rows_program", "small_rows_program"])
+def test_inputs_by_rows(connect: Connect, program: str, request: pytest.FixtureRequest) -> None:
+    """The host sends rows while the inference runs, in pieces where a frame carries less; the other input it writes before."""
+    session = connect(request.getfixturevalue(program))
+    assert [slot.row_bytes for slot in session.inputs] == [40, 0] and session.info.takes_rows
+    for count in range(1, 4):
+        y, n = session.infer([X + np.uint8(count), K])
+        np.testing.assert_array_equal(y, expected(X + np.uint8(count), K))
+        assert n.tobytes() == struct.pack("<I", count)
+    for k, stage in enumerate([X + np.uint8(3), (X + np.uint8(3)) * np.uint8(5), expected(X, K)], 1):
+        session.write_inputs([X, K])
+        session.run_until(k)
+        assert session.read_arena(0, 600) == stage.tobytes()
+    session.write_inputs([X, K])
+    session.run_until(0)  # stops before a row is wanted
+    assert session.link.request(Operation.WANTED) == b""
+
+
+def test_a_host_that_disappears_in_the_middle_can_come_back(connect: Connect, rows_program: Path) -> None:
+    """Whether it begins a new session, resets the model or goes on where it broke off: the next inference is whole."""
+    session = connect(rows_program)
+
+    def break_off() -> None:
+        session.write_inputs([X, K])
+        session.link.request(Operation.INFER)
+        session.link.request(Operation.WRITE_INPUT, struct.pack("<BI", 0, 0) + bytes(40))
+        assert session.link.request(Operation.WANTED) == struct.pack("<BI", 0, 40)
+
+    for way_back in (session.connect, session.reset):
+        break_off()
+        for operation in (Operation.INFER, Operation.RUN_UNTIL, Operation.READ_OUTPUT):
+            assert refusal(session, operation) == Status.NOT_READY
+        way_back()
+        assert session.link.request(Operation.WANTED) == b""
+        assert refusal(session, Operation.READ_OUTPUT, struct.pack("<BIH", 0, 0, 4)) == Status.NOT_READY
+        np.testing.assert_array_equal(session.infer([X, K])[0], expected(X, K))
+
+
+def test_an_inference_broken_off_by_its_caller_does_not_disturb_the_next(
+    connect: Connect, rows_program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key pressed between two rows leaves the device waiting; the session knows."""
+    session = connect(rows_program)
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "_wanted", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            session.infer([X, K])
+    np.testing.assert_array_equal(session.infer([X, K])[0], expected(X, K))
+
+
+def test_rows_that_are_not_wanted_are_refused(connect: Connect, rows_program: Path) -> None:
+    """Before the inference, of another input, out of order, or more than the row: nothing is changed."""
+    session = connect(rows_program)
+    piece = struct.pack("<BI", 0, 0) + bytes(40)
+    assert refusal(session, Operation.WRITE_INPUT, piece) == Status.NOT_READY
+    session.write_inputs([X, K])
+    session.link.request(Operation.INFER)
+    before = session.read_arena()
+    for wrong, status in (
+        (struct.pack("<BI", 1, 0) + bytes(3), Status.NOT_READY),
+        (struct.pack("<BI", 2, 0) + bytes(3), Status.BAD_INDEX),
+        (struct.pack("<BI", 0, 40) + bytes(40), Status.BAD_RANGE),
+        (piece + b"x", Status.BAD_RANGE),
+        (piece[:5], Status.BAD_LENGTH),
+    ):
+        assert refusal(session, Operation.WRITE_INPUT, wrong) == status
+    assert session.read_arena() == before and session.link.request(Operation.WANTED) == struct.pack("<BI", 0, 0)
+
+
 def test_validation_needs_its_build(connect: Connect, toy_program: Path) -> None:
     """A firmware that cannot stop says so."""
     session = connect(toy_program)

@@ -161,6 +161,38 @@ def test_taken_branches_are_counted(image: Callable[[str], Path]) -> None:
     assert [(block.instructions, block.executions, block.taken) for block in backward] == [(2, 99, 98)]
 
 
+def test_waiting_for_a_row_is_not_counted(image: Callable[[str], Path]) -> None:
+    """From the call of lichen_mark_row to its return, whatever it calls; the calls themselves are part of the operator."""
+    elf = image("""
+    push {r4, lr}
+    movs r0, #0
+    bl lichen_mark
+    movs r4, #9
+1:  bl lichen_mark_row
+    nop
+    subs r4, #1
+    bne 1b
+    bl lichen_mark
+    pop {r4, pc}
+    .global lichen_mark_row
+    .type lichen_mark_row, %function
+lichen_mark_row:
+    push {r4, lr}
+    movs r4, #100
+2:  bl waiting
+    subs r4, #1
+    bne 2b
+    pop {r4, pc}
+    .size lichen_mark_row, . - lichen_mark_row
+waiting:
+    nop
+    bx lr
+""")
+    intervals = count(elf)
+    assert [count_instructions(interval) for interval in intervals] == [3, 1 + 9 * 4, 1]
+    assert sum(block.taken for block in intervals[1]) == 9 + 8  # the calls, and the loop
+
+
 @pytest.mark.parametrize("inference", ["first", "third"])
 def test_one_inference_is_chosen(image: Callable[[str], Path], inference: str) -> None:
     """Counting can let inferences pass; inferences differ here, since the function keeps a number that grows."""

@@ -34,10 +34,11 @@ def tools(needs: Callable[..., None]) -> None:
     needs("cc", "avr-gcc", "simavr")
 
 
-def firmware(mark: Mark = Mark.NONE, extra: str = "") -> Path:
-    """The toy firmware for the Uno; `extra` is a statement in its first kernel call."""
+def firmware(mark: Mark = Mark.NONE, extra: str = "", by_rows: bool = False) -> Path:
+    """The toy firmware for the Uno; `extra` is a statement in its first kernel call, which with `by_rows` asks for rows, too."""
     runtime = SOURCE / "backend/runtime"
-    glue = (f"#define TOY_EXTRA {extra}\n" if extra else "") + f'#include "{TOY}/model.h"\n'
+    glue = "#define TOY_ROWS\n" if by_rows else ""
+    glue += (f"#define TOY_EXTRA {extra}\n" if extra else "") + f'#include "{TOY}/model.h"\n'
     sources = [Source(runtime / "main.c", ("-Os", *mark.value))]
     if mark is Mark.PROFILE:
         sources.append(Source(SOURCE / "targets/firmware/lichen_mark.c"))
@@ -102,9 +103,37 @@ def test_operators_add_up() -> None:
     assert all(600 * 4 < op.cycles < 600 * 40 for op in ops)
 
 
-def test_generated_model_is_the_interpreters(compile_model: Callable[..., ModelFolder]) -> None:
+def talk_between_rows(session: Session, requests: int) -> None:
+    """Lets the session make so many requests more before each row."""
+    wanted = session._wanted
+
+    def slowly() -> tuple[int, int] | None:
+        for _ in range(requests):
+            session.counters()
+        return wanted()
+
+    session._wanted = slowly  # type: ignore[method-assign]
+
+
+def test_waiting_for_rows_is_not_counted() -> None:
+    """A host that takes its time, and talks to the device meanwhile, makes an inference and its operators no longer."""
+    elf, counts = firmware(Mark.PROFILE, by_rows=True), []
+    for requests in (0, 5):
+        simavr = Simavr(elf)
+        with Session(simavr) as session:
+            talk_between_rows(session, requests)
+            y, _ = session.infer([X, K])
+            np.testing.assert_array_equal(y, ((X + K[0]) * K[1]) ^ K[2])
+        counts.append(simavr.first_inference)
+    assert counts[0] == counts[1]
+    assert 0.9 * counts[0].cycles < sum(op.cycles for op in counts[0].ops) < counts[0].cycles
+    assert counts[0].ops[0].cycles < 2 * counts[0].ops[1].cycles
+
+
+@pytest.mark.parametrize("by_rows", [False, True])
+def test_generated_model_is_the_interpreters(compile_model: Callable[..., ModelFolder], by_rows: bool) -> None:
     """A compiled convolution gives on the AVR the bytes of the interpreter, and its one kernel call is the profile."""
-    model = compile_model("uno")
+    model = compile_model("uno", by_rows=by_rows)
     interpreter = Interpreter(conv_module())
     with connect(model, build_firmware(model, load_board("uno"))) as session:
         for seed in range(8):

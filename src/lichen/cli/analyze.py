@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lichen.cli.costs import costs_json, print_costs
-from lichen.cli.options import Batch, Json, Learn, Loss, Model, Momentum, WeightDecay
+from lichen.cli.options import Batch, InputRows, Json, Learn, Loss, Model, Momentum, WeightDecay
 from lichen.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def analyze(
             metavar="FILE", help="Draw the arena over time, before and after, and the front, as .png or .svg."
         ),
     ] = None,
+    input_rows: InputRows = False,
     json: Json = False,
 ) -> None:
     """Plan a model: operators, MACs, weights, arena with its lower bound, schedules. Needs neither a C compiler nor a board.
@@ -59,12 +60,12 @@ def analyze(
         from lichen.learning.learner import Learning
 
         learning = Learning(learn, loss, batch=batch, momentum=momentum, weight_decay=weight_decay)
-    analysis = run(loaded, board, learning=learning)
+    analysis = run(loaded, board, learning=learning, input_rows=input_rows)
     core = analysis.board.core if analysis.board else PLAIN
     before = analysis.schedules[0]
     after = next((s for s in analysis.schedules if ram is not None and s.arena <= ram), analysis.schedules[-1])
     arenas = {
-        f"{'layer by layer' if s is before else 'streamed'}: {s.arena:,} bytes": occupancy_of(
+        f"{'streamed' if s.regions else 'layer by layer'}: {s.arena:,} bytes": occupancy_of(
             analysis.module.infer, core, s
         )
         for s in (before, after)
@@ -99,6 +100,7 @@ def analyze(
                 "functions": costs_json(analysis.functions),
                 "ops": operations,
                 "schedules": schedules,
+                "input_rows": analysis.input_rows,
                 "picture": str(picture) if picture is not None else None,
             }
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lichen.cli.costs import costs_json, print_costs
-from lichen.cli.options import Batch, Json, Learn, Loss, Model, Momentum, WeightDecay
+from lichen.cli.options import Batch, InputRows, Json, Learn, Loss, Model, Momentum, WeightDecay
 from lichen.cli.output import messages, print_json, print_table
 from lichen.errors import DoesNotFitError
 
@@ -48,6 +48,7 @@ def compile_(
             metavar="BYTES", min=1, help="The RAM that arena and state may take; the fastest schedule that fits."
         ),
     ] = None,
+    input_rows: InputRows = False,
     json: Json = False,
 ) -> None:
     """Compile a model to C for a board. Exit code 1, and nothing written, if it does not fit."""
@@ -59,7 +60,7 @@ def compile_(
     learning = Learning(learn, loss, learning_rate, batch, momentum, weight_decay) if learn is not None else None
     try:
         with messages.status("reading, planning, linking and measuring"):
-            done = compile_model(module, board, out, optimize, schedule, ram, learning=learning)
+            done = compile_model(module, board, out, optimize, schedule, ram, input_rows, learning)
     except DoesNotFitError as error:
         if json and error.compilation is not None:
             print_json(_answer(error.compilation))
@@ -94,4 +95,5 @@ def _answer(done: Compilation) -> dict[str, Any]:
         "flash": {"weights": done.weights, "code": done.code, "total": done.flash},
         "fits": done.fits,
         "functions": costs_json(done.functions),
+        "input_rows": done.input_rows,
     }

@@ -35,3 +35,9 @@ Loss = Annotated[
 Batch = Annotated[int, typer.Option(help="Samples whose mean gradient makes one step.")]
 Momentum = Annotated[float, typer.Option(help="As in PyTorch's SGD.")]
 WeightDecay = Annotated[float, typer.Option(help="As in PyTorch's SGD.")]
+InputRows = Annotated[
+    bool,
+    typer.Option(
+        "--input-rows", help="Images among the inputs come row by row from a callback, instead of lying in the arena."
+    ),
+]
