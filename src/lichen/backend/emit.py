@@ -11,7 +11,7 @@ import hashlib
 import math
 import re
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from lichen.backend.emit_row_source import (
 )
 from lichen.backend.literals import C_TYPES, WIDTH, initialiser, literal, wrap
 from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
+from lichen.backend.shared_calls import SharedCalls
 from lichen.backend.streamed import row_place, streamed, view
 from lichen.errors import UnsupportedError
 from lichen.ir.kernel import Argument, KernelCall, Operand, Scratch, Table
@@ -60,13 +61,13 @@ def emit(program: Program, optimize: str) -> Sources:
     graph = print_module(program.module)
     digest = hashlib.sha256(graph.encode()).hexdigest()[:16]
     tables = _Tables(name)
-    namer = Namer()
-    bodies = {key: _body(program, planned, namer, tables) for key, planned in program.functions.items()}
+    namer, shared = Namer(), SharedCalls(program)
+    bodies = {key: _body(program, planned, namer, tables, shared) for key, planned in program.functions.items()}
     initial = _initial_state(program, tables)
     headers = _with_included(_headers(program))
     files = {
         f"{name}.h": _header(program, digest),
-        f"{name}.c": _source(program, optimize, bodies, initial, digest),
+        f"{name}.c": _source(program, optimize, bodies, shared.text, initial, digest),
         f"{name}_weights.h": tables.text(),
         f"{name}.lichen": graph,
         **{header.name: header.read_text() for header in headers},
@@ -134,10 +135,10 @@ class _Tables:
         )
 
 
-def _body(program: Program, planned: PlannedFunction, namer: Namer, tables: _Tables) -> str:
+def _body(program: Program, planned: PlannedFunction, namer: Namer, tables: _Tables, shared: SharedCalls) -> str:
     """The statements of one function."""
     steps = enumerate(planned.steps)
-    calls = [_step(program, planned, i, step, namer, tables) for i, step in steps]
+    calls = [_step(program, planned, i, step, namer, tables, shared) for i, step in steps]
     tables.end_function()
     uses_arena = any("arena + " in call for call in calls)
     arena = "    int8_t *const arena = self->arena.bytes;\n\n" if uses_arena else "    (void)self;\n\n"
@@ -145,17 +146,16 @@ def _body(program: Program, planned: PlannedFunction, namer: Namer, tables: _Tab
 
 
 def _step(
-    program: Program, planned: PlannedFunction, index: int, step: Step | StreamedStep, namer: Namer, tables: _Tables
+    program: Program,
+    planned: PlannedFunction,
+    index: int,
+    step: Step | StreamedStep,
+    namer: Namer,
+    tables: _Tables,
+    shared: SharedCalls,
 ) -> str:
     if isinstance(step, Step):
-        call, owner = step.call, namer(step.operation.name)
-
-        def place(value: Value, rows: int | None) -> str:
-            address = _address(program, planned, value)
-            return address if rows is None else view(value, address, rows)
-
-        rows = () if call.rows is None else ("0", str(call.rows))
-        statement = _statement(step.operation, call, tables, owner, place, step.scratch, rows, "    ")
+        statement = _single(program, planned, step, namer, tables, shared)
         return f"{_comment(step.operation)}\n    LICHEN_MARK({index});\n{statement}"
 
     kept = row_place(step.region, lambda value: _address(program, planned, value))
@@ -163,37 +163,60 @@ def _step(
     statements = [fetch(value, inputs.index(value), kept(value, None)) for value in step.region.sources]
     for operation, call, scratch in zip(step.region.operations, step.calls, step.scratch, strict=True):
         rows = () if call.rows is None else ("row", "row + 1")
-        owner, indent = namer(operation.name), " " * 8
-        statement = _statement(operation, call, tables, owner, kept, scratch, rows, indent)
+        owner, indent, offsets = namer(operation.name), " " * 8, iter(scratch)
+        texts = {
+            i: kept(*value) if (value := _value(operation, argument)) else f"arena + {next(offsets)}"
+            for i, argument in enumerate(call.arguments)
+            if not isinstance(argument, Table)
+        }
+        statement = _statement(call, tables, owner, texts, rows, indent)
         statements.append(f"{_comment(operation, indent)}\n{statement}")
     schedule = tables.add(namer(f"{step.operation.name}_rows"), Table("schedule", np.array(step.region.calls, np.int8)))
     return f"    LICHEN_MARK({index});\n{streamed(step.region, schedule, statements)}"
 
 
-def _statement(
-    operation: Operation,
-    call: KernelCall,
-    tables: _Tables,
-    owner: str,
-    place: Callable[[Value, int | None], str],
-    scratch: Sequence[int],
-    rows: tuple[str, ...],
-    indent: str,
+def _single(
+    program: Program, planned: PlannedFunction, step: Step, namer: Namer, tables: _Tables, shared: SharedCalls
 ) -> str:
-    """A kernel call; `place` gives the address or the view of a value."""
-    offsets = iter(scratch)
+    """The call of a layer: of its kernel, or of the function that makes it for several functions."""
+    operation, call, owner = step.operation, step.call, namer(step.operation.name)
+    rows = () if call.rows is None else ("0", str(call.rows))
 
-    def text(argument: Argument) -> str:
-        if isinstance(argument, Table):
-            return tables.add(owner, argument)
-        if isinstance(argument, Scratch):
-            return f"arena + {next(offsets)}"
-        values = operation.operands if isinstance(argument, Operand) else operation.results
-        return place(values[argument.index], argument.rows)
+    def statement(addresses: Mapping[int, str]) -> str:
+        def place(index: int, value: Value, rows: int | None) -> str:
+            return addresses[index] if rows is None else view(value, addresses[index], rows)
 
+        texts = {i: place(i, *v) if (v := _value(operation, call.arguments[i])) else addresses[i] for i in addresses}
+        return _statement(call, tables, owner, texts, rows, "    ")
+
+    offsets = iter(step.scratch)
+    addresses = {
+        i: _address(program, planned, value[0])
+        if (value := _value(operation, argument))
+        else f"arena + {next(offsets)}"
+        for i, argument in enumerate(call.arguments)
+        if not isinstance(argument, Table)
+    }
+    name = shared.name(owner, operation, call, statement)
+    return statement(addresses) if name is None else wrap([*addresses.values()], f"    {name}(", ");", indent=8)
+
+
+def _value(operation: Operation, argument: Argument) -> tuple[Value, int | None] | None:
+    """The tensor that an argument stands for, and of how many rows it is a view; `None` for scratch and tables."""
+    if isinstance(argument, Table | Scratch):
+        return None
+    values = operation.operands if isinstance(argument, Operand) else operation.results
+    return values[argument.index], argument.rows
+
+
+def _statement(
+    call: KernelCall, tables: _Tables, owner: str, texts: Mapping[int, str], rows: tuple[str, ...], indent: str
+) -> str:
+    """A kernel call; `texts` are the arguments that are not tables, by their index."""
     arguments = [f"&{tables.add_params(owner, call)}"] if call.params else []
-    arguments += [*map(text, call.arguments), *rows]
-    return wrap(arguments, f"{indent}lichen_{call.kernel}(", ");", indent=len(indent) + 4)
+    for index, argument in enumerate(call.arguments):
+        arguments.append(tables.add(owner, argument) if isinstance(argument, Table) else texts[index])
+    return wrap([*arguments, *rows], f"{indent}lichen_{call.kernel}(", ");", indent=len(indent) + 4)
 
 
 def _comment(operation: Operation, indent: str = "    ") -> str:
@@ -365,7 +388,9 @@ def _meaning(q: Quantisation | None) -> str:
     return f", real = {q.scale[0]:.6g} * {stored}"
 
 
-def _source(program: Program, optimize: str, bodies: Mapping[str, str], initial: list[str], digest: str) -> str:
+def _source(
+    program: Program, optimize: str, bodies: Mapping[str, str], shared: str, initial: list[str], digest: str
+) -> str:
     name = program.module.name
     functions = "".join(
         f"\nvoid {name}_{p.function.name}({name}_t *self)\n{{\n{bodies[p.function.name]}\n}}\n{_accessors(program, p)}"
@@ -380,7 +405,7 @@ def _source(program: Program, optimize: str, bodies: Mapping[str, str], initial:
 {f"{chr(10)}{system}" if system else ""}
 {includes}
 #include "{name}_weights.h"
-
+{shared}
 void {name}_init({name}_t *self)
 {{
 {chr(10).join(initial) or "    (void)self; /* no state */"}

@@ -28,6 +28,15 @@
 #define LICHEN_INLINE static inline
 #endif
 
+/* A call of a kernel that several functions make: one copy for all of them. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define LICHEN_ONE_COPY __attribute__((noinline, noclone))
+#elif defined(__GNUC__)
+#define LICHEN_ONE_COPY __attribute__((noinline))
+#else
+#define LICHEN_ONE_COPY
+#endif
+
 /* Parts of a kernel. A helper is inlined for speed, and one copy of its own where flash is dearer. A loop is always a function of its
    own: so it has the registers to itself. */
 #if defined(__GNUC__)
