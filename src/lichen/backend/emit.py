@@ -158,7 +158,7 @@ def _step(
         statement = _single(program, planned, step, namer, tables, shared)
         return f"{_comment(step.operation)}\n    LICHEN_MARK({index});\n{statement}"
 
-    kept = row_place(step.region, lambda value: _address(program, planned, value))
+    kept = row_place(step.region, lambda value, byte: _address(program, planned, value, byte))
     inputs = planned.function.inputs
     statements = [fetch(value, inputs.index(value), kept(value, None)) for value in step.region.sources]
     for operation, call, scratch in zip(step.region.operations, step.calls, step.scratch, strict=True):
@@ -227,11 +227,11 @@ def _comment(operation: Operation, indent: str = "    ") -> str:
     return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}   ", break_long_words=False)
 
 
-def _address(program: Program, planned: PlannedFunction, value: Value) -> str:
+def _address(program: Program, planned: PlannedFunction, value: Value, byte: int = 0) -> str:
     if isinstance(value, State):
-        base, offset = "self->state.bytes", program.state_offsets[value]
+        base, offset = "self->state.bytes", program.state_offsets[value] + byte
     else:
-        base, offset = "arena", planned.offsets[value]
+        base, offset = "arena", planned.offsets[value] + byte
     c_type = C_TYPES[str(value.type.dtype.numpy)]
     return f"{base} + {offset}" if c_type == "int8_t" else f"({c_type} *)(void *)({base} + {offset})"
 

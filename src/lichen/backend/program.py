@@ -64,8 +64,8 @@ class StreamedStep:
 
     @property
     def results(self) -> Sequence[Value]:
-        """The tensors that are needed outside the region."""
-        return self.region.results
+        """The tensors that are needed outside the region, and whole after this step."""
+        return self.region.results if self.region.is_last else ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 
 from lichen.ir.module import Value
-from lichen.plan.rows import Region, row_bytes
+from lichen.plan.rows import Region, pixel_bytes, row_bytes
 
 _SUFFIXES = {"int8": "s8", "float32": "f32"}
 
@@ -17,17 +17,21 @@ def view(value: Value, address: str, rows: int) -> str:
     return f"lichen_rows_{_SUFFIXES[str(value.type.dtype.numpy)]}({address}, {rows})"
 
 
-def row_place(region: Region, address: Callable[[Value], str]) -> Callable[[Value, int | None], str]:
-    """How a stage's call names a tensor: as a view, or, to a kernel that knows no rows, by the address of row `row`."""
+def row_place(region: Region, address: Callable[[Value, int], str]) -> Callable[[Value, int | None], str]:
+    """How a stage's call names a tensor: as a view, or, to a kernel that knows no rows, by the address of row `row`.
+
+    `address` is that of a byte of a tensor.
+    """
 
     def place(value: Value, rows: int | None) -> str:
-        kept = region.rings[region.home[value]] if value in region.home else value.type.shape[1]
+        tensor, first = region.lies(value)
+        start, kept = address(tensor, first * pixel_bytes(tensor)), region.kept(tensor)
         if rows is not None:
-            return view(value, address(value), kept)
-        elements = row_bytes(value) // value.type.dtype.size
+            return view(tensor, start, kept)
+        elements = row_bytes(tensor) // tensor.type.dtype.size
         if kept == 1:
-            return address(value)
-        return f"{address(value)} + {'row' if kept == value.type.shape[1] else f'row % {kept}'} * {elements}"
+            return start
+        return f"{start} + {'row' if kept == tensor.type.shape[1] else f'row % {kept}'} * {elements}"
 
     return place
 

@@ -11,7 +11,8 @@ from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register
 from lichen.ops.activation import through_activation
 from lichen.ops.fixed_point import activation_range, clamp_float, to_int8
-from lichen.ops.pool import Pool, window_of
+from lichen.ops.pool import Pool
+from lichen.ops.window import Window
 
 
 @register
@@ -25,7 +26,7 @@ class AveragePool2D(Pool):
     kind = "avg_pool2d"
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
-        window, result = window_of(operation), operation.results[0].type
+        window, result = Window.over(operation), operation.results[0].type
         activation = operation.str_attribute("activation")
         count = window.inside()[:, :, None]
         summed_in = np.float64 if result.dtype.is_float else np.int64

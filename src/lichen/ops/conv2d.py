@@ -9,7 +9,7 @@ from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
-from lichen.ops.params import int16_params
+from lichen.ops.params import int16_params, row_lengths
 from lichen.ops.weights import (
     channel_block,
     check_weights,
@@ -41,7 +41,7 @@ class Conv2D(Operator):
     def check(self, operation: Operation) -> None:
         source, weights, result = operation.operands[0].type, operation.operands[1].type, operation.results[0].type
         require(weights.rank == 4, f"weights must be (out, kernel_h, kernel_w, in), not {list(weights.shape)}")
-        window = _window(operation)
+        window = Window.over(operation)
         require(
             weights.shape[3] == source.shape[3],
             f"weights for {weights.shape[3]} channels, input with {source.shape[3]}",
@@ -51,7 +51,7 @@ class Conv2D(Operator):
         check_weights(operation, channel_axis=0)
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
-        window, channels = _window(operation), len(operands[1])
+        window, channels = Window.over(operation), len(operands[1])
         x, weights = factors(operation, operands, taps=operands[1].size // channels)
         patches = window.patches(x, 0).reshape(window.out_h * window.out_w, -1)
         return (finish(operation, operands, patches @ weights.reshape(channels, -1).T),)
@@ -61,13 +61,13 @@ class Conv2D(Operator):
         return operation.results[0].type.elements * weights.elements // weights.shape[0]
 
     def accesses(self, operation: Operation) -> Accesses:
-        return _window(operation).accesses(operation.operands[0].type, operation.results[0].type)
+        return Window.over(operation).accesses(operation.operands[0].type, operation.results[0].type)
 
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         source, result = operation.operands[0].type, operation.results[0].type
-        window = _window(operation)
+        window = Window.over(operation)
         views = Operand(0, rows=window.in_h), Result(0, rows=window.out_h)
-        params, clamp = window.params(operation), clamp_params(operation)
+        params, clamp = row_lengths(operation) | window.params(operation), clamp_params(operation)
         if result.dtype.is_float:
             params |= float_weights_in_flash(operation) | clamp
             arguments = *views, *float_weights(operation, result.shape[3])
@@ -82,8 +82,3 @@ class Conv2D(Operator):
         self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
     ) -> Mapping[int, Value]:
         return weights_gradient(operation, gradients[0], backward, **window_attributes(operation))
-
-
-def _window(operation: Operation) -> Window:
-    weights = operation.operands[1].type
-    return Window.of(operation, (weights.shape[1], weights.shape[2]))

@@ -11,7 +11,7 @@ from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
-from lichen.ops.params import int16_params
+from lichen.ops.params import int16_params, int32_params
 from lichen.ops.weights import (
     channel_block,
     channel_ratios,
@@ -78,7 +78,8 @@ class Dense(Operator):
         outputs, inputs = operation.operands[1].type.shape
         ones = dict.fromkeys(("kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w"), 1)
         sizes = {"in_h": batch, "in_w": 1, "in_c": inputs, "out_w": 1, "out_c": outputs}
-        params = int16_params(operation, **sizes, **ones, pad_top=0, pad_left=0)
+        params = int32_params(operation, in_length=inputs, out_length=outputs)
+        params |= int16_params(operation, **sizes, **ones, pad_top=0, pad_left=0)
         views, clamp = (Operand(0, rows=batch), Result(0, rows=batch)), clamp_params(operation)
         if result.dtype.is_float:
             params |= float_weights_in_flash(operation) | clamp

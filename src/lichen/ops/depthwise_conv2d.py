@@ -11,7 +11,7 @@ from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, State, Value
 from lichen.ir.operator import Operator, register, require
-from lichen.ops.params import int16_params
+from lichen.ops.params import int16_params, row_lengths
 from lichen.ops.weights import (
     channel_block,
     check_weights,
@@ -46,7 +46,7 @@ class DepthwiseConv2D(Operator):
             weights.rank == 4 and weights.shape[0] == 1,
             f"weights must be (1, kernel_h, kernel_w, out), not {list(weights.shape)}",
         )
-        window = _window(operation)
+        window = Window.over(operation)
         require(
             weights.shape[3] % source.shape[3] == 0,
             f"{weights.shape[3]} output channels are no multiple of the input's {source.shape[3]}",
@@ -56,7 +56,7 @@ class DepthwiseConv2D(Operator):
         check_weights(operation, channel_axis=3)
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
-        window, channels = _window(operation), operation.operands[0].type.shape[3]
+        window, channels = Window.over(operation), operation.operands[0].type.shape[3]
         x, weights = factors(operation, operands, taps=window.kernel[0] * window.kernel[1])
         patches, by_input = window.patches(x, 0), weights[0].reshape(*window.kernel, channels, -1)
         sums = np.einsum("yxijc,ijcm->yxcm", patches, by_input).reshape(window.out_h, window.out_w, -1)
@@ -67,14 +67,14 @@ class DepthwiseConv2D(Operator):
         return operation.results[0].type.elements * kernel_h * kernel_w
 
     def accesses(self, operation: Operation) -> Accesses:
-        return _window(operation).accesses(operation.operands[0].type, operation.results[0].type)
+        return Window.over(operation).accesses(operation.operands[0].type, operation.results[0].type)
 
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         source, result = operation.operands[0].type, operation.results[0].type
-        window, weights = _window(operation), operation.operands[1]
+        window, weights = Window.over(operation), operation.operands[1]
         channels, taps = weights.type.shape[3], window.kernel[0] * window.kernel[1]
         views = Operand(0, rows=window.in_h), Result(0, rows=window.out_h)
-        params, clamp = window.params(operation), clamp_params(operation)
+        params, clamp = row_lengths(operation) | window.params(operation), clamp_params(operation)
         if isinstance(weights, State):
             params |= int16_params(operation, channel_step=1, tap_step=channels)
             params |= float_weights_in_flash(operation) | clamp
@@ -99,8 +99,3 @@ class DepthwiseConv2D(Operator):
         self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
     ) -> Mapping[int, Value]:
         return weights_gradient(operation, gradients[0], backward, **window_attributes(operation))
-
-
-def _window(operation: Operation) -> Window:
-    weights = operation.operands[1].type
-    return Window.of(operation, (weights.shape[1], weights.shape[2]))

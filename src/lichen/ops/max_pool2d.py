@@ -10,7 +10,8 @@ from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import register
 from lichen.ops.activation import through_activation
 from lichen.ops.fixed_point import INT8_MIN, activation_range, clamp_float, to_int8
-from lichen.ops.pool import Pool, window_of
+from lichen.ops.pool import Pool
+from lichen.ops.window import Window
 
 
 @register
@@ -23,7 +24,7 @@ class MaxPool2D(Pool):
         result = operation.results[0].type
         activation = operation.str_attribute("activation")
         fill = -math.inf if result.dtype.is_float else INT8_MIN
-        largest = window_of(operation).patches(operands[0], fill).max(axis=(2, 3))
+        largest = Window.over(operation).patches(operands[0], fill).max(axis=(2, 3))
         if result.dtype.is_float:
             return (clamp_float(largest, activation).reshape(result.shape),)
         return (to_int8(largest, *activation_range(activation, result)).reshape(result.shape),)

@@ -14,7 +14,7 @@ from lichen.ir.module import Array, Constant, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ir.types import DType
 from lichen.ops.attributes import check_same_quantisation, integers
-from lichen.ops.params import int16_params
+from lichen.ops.params import int16_params, row_lengths
 
 _RANK = 4  # of the kernel
 
@@ -66,7 +66,7 @@ class Pad(Operator):
 
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         shape, result, before = _four_dimensional(operation)
-        params = int16_params(
+        params = row_lengths(operation) | int16_params(
             operation,
             **dict(zip(("in_n", "in_h", "in_w", "in_c"), shape, strict=True)),
             **dict(zip(("out_h", "out_w", "out_c"), result[1:], strict=True)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from lichen.errors import UnsupportedError
@@ -19,6 +21,12 @@ def int16_params(operation: Operation, **values: int) -> dict[str, int | float]:
 def int32_params(operation: Operation, **values: int) -> dict[str, int | float]:
     """Members of type int32_t. Raises `UnsupportedError` for a value that does not fit."""
     return _fitting(operation, values, _INT32_MAX)
+
+
+def row_lengths(operation: Operation) -> dict[str, int | float]:
+    """Elements from one row to the next of the first operand and of the first result, as long as all columns are there."""
+    source, result = operation.operands[0].type.shape, operation.results[0].type.shape
+    return int32_params(operation, in_length=math.prod(source[-2:]), out_length=math.prod(result[-2:]))
 
 
 def in_arena(operation: Operation, index: int) -> Operand:

@@ -9,8 +9,9 @@ from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Constant, Operation
 from lichen.ir.operator import Operator, require
 from lichen.ir.types import DType
-from lichen.ops.attributes import check_same_quantisation, integers
+from lichen.ops.attributes import check_same_quantisation
 from lichen.ops.fixed_point import ACTIVATIONS, activation_range
+from lichen.ops.params import row_lengths
 from lichen.ops.weights import clamp_params
 from lichen.ops.window import Window
 
@@ -23,7 +24,7 @@ class Pool(Operator):
 
     def check(self, operation: Operation) -> None:
         source, result = operation.operands[0].type, operation.results[0].type
-        window = window_of(operation)
+        window = Window.over(operation)
         require(not isinstance(operation.operands[0], Constant), "the input must not be constant")
         expected = (1, window.out_h, window.out_w, source.shape[3])
         require(result.shape == expected, f"the result must be {list(expected)}, not {list(result.shape)}")
@@ -35,11 +36,11 @@ class Pool(Operator):
             activation_range(activation, result)
 
     def accesses(self, operation: Operation) -> Accesses:
-        return window_of(operation).accesses(operation.operands[0].type, operation.results[0].type)
+        return Window.over(operation).accesses(operation.operands[0].type, operation.results[0].type)
 
     def lower(self, operation: Operation, core: Core) -> KernelCall:
-        window = window_of(operation)
-        params = window.params(operation)
+        window = Window.over(operation)
+        params = row_lengths(operation) | window.params(operation)
         for name in ("out_c", "dilation_h", "dilation_w"):
             del params[name]
         suffix = "f32" if operation.results[0].type.dtype.is_float else "s8"
@@ -49,9 +50,3 @@ class Pool(Operator):
             (Operand(0, rows=window.in_h), Result(0, rows=window.out_h)),
             rows=window.out_h,
         )
-
-
-def window_of(operation: Operation) -> Window:
-    """The window of a pooling operation. Raises `VerifyError`."""
-    kernel_h, kernel_w = integers(operation, "kernel", 2, 1)
-    return Window.of(operation, (kernel_h, kernel_w))

@@ -57,6 +57,15 @@ class Window:
         )
         return window
 
+    @staticmethod
+    def over(operation: Operation) -> Window:
+        """The window of a convolution, depthwise or not, or a pooling. Raises `VerifyError`."""
+        if "kernel" in operation.attributes:
+            kernel_h, kernel_w = integers(operation, "kernel", 2, 1)
+        else:
+            kernel_h, kernel_w = operation.operands[1].type.shape[1:3]
+        return Window.of(operation, (kernel_h, kernel_w))
+
     @property
     def reach(self) -> tuple[int, int]:
         """Rows and columns from the first tap to the last, both included."""

@@ -48,23 +48,28 @@ class StreamedReplay:
         )
         self.first_tag = ((number + 1) * _TENSORS) * _ROWS
         self.tensors: dict[str, int] = {}
+        self.last_read = np.full(len(owner), -1, np.int64)  # of the part that is run
 
     def run(self, first_access: Access, last_access: Access) -> None:
         """Refuses the first part that reads a byte which is not what it should be."""
         for index, part in enumerate(self.step.parts):
             who = f"call {index} of step {self.step.name!r}"
-            last_read = np.full(len(self.owner), -1, np.int64)
+            touched = []
             for k, rows in enumerate(part.reads):
                 offsets, addresses, when = self._touched(rows, part.accesses.reads[k], last_access)
                 self._demand(rows, offsets, addresses, who)
-                np.maximum.at(last_read, addresses, when)
+                self.last_read[addresses] = np.maximum(self.last_read[addresses], when)
+                touched.append(addresses)
             for k, rows in enumerate(part.writes):
                 _, addresses, when = self._touched(rows, part.accesses.writes[k], first_access)
-                late = last_read[addresses] > when if part.accesses.atomic else last_read[addresses] >= when
+                read = self.last_read[addresses]
+                late = read > when if part.accesses.atomic else read >= when
                 if late.any():
                     self.refuse(
                         f"{who} overwrites byte {addresses[late][0]} of the arena with {rows.tensor!r} before its last read of it"
                     )
+            for addresses in touched:
+                self.last_read[addresses] = -1
             for k, rows in enumerate(part.writes):
                 offsets, addresses, _ = self._touched(rows, part.accesses.writes[k], last_access)
                 self.owner[addresses] = self._tags(rows, offsets)
@@ -75,12 +80,12 @@ class StreamedReplay:
         if not len(used):
             return (np.zeros(0, np.int64),) * 3
         first, last = int(intervals[used, 0].min()), int(intervals[used, 1].max())
-        if rows.rows * rows.row_bytes > self.sizes[rows.buffer]:
+        if rows.start + (rows.rows - 1) * rows.pitch + rows.row_bytes > self.sizes[rows.buffer]:
             self.refuse(f"buffer {rows.buffer!r} has no room for {rows.rows} rows of {rows.tensor!r}")
         when = access(intervals[used] - first, last - first)
         touched = np.flatnonzero((when >= 0) & (when < len(used)))
         offsets = touched + first
-        place = offsets // rows.row_bytes % rows.rows * rows.row_bytes + offsets % rows.row_bytes
+        place = rows.start + offsets // rows.row_bytes % rows.rows * rows.pitch + offsets % rows.row_bytes
         return offsets, place + self.starts[rows.buffer], used[when[touched]]
 
     def _demand(self, rows: Rows, offsets: Int64s, addresses: Int64s, who: str) -> None:

@@ -9,20 +9,29 @@ import numpy as np
 from lichen.ir.accesses import Accesses, Intervals
 from lichen.ir.module import Value
 from lichen.plan.problem import Part, Rows, Step
-from lichen.plan.rows import Region, row_bytes
+from lichen.plan.rows import Region, pixel_bytes, row_bytes
 
 
-def streamed_step(name: str, region: Region, buffer: Mapping[Value, str], scratch: tuple[int, int]) -> Step:
-    """The step of `region`, whose calls need `scratch` bytes, aligned as the second number says. Its results are the tensors needed outside and the rings; tensors from outside are its operands."""
+def streamed_step(
+    name: str,
+    region: Region,
+    buffer: Mapping[Value, str],
+    scratch: tuple[int, int] = (0, 1),
+    after: tuple[str, ...] = (),
+) -> Step:
+    """The step of `region`, whose calls need `scratch` bytes, aligned as the second number says. Its results are the tensors needed
+    outside and the rings; tensors from outside are its operands.
+    """
     rings = {buffer[owner]: rows for owner, rows in region.rings.items()}
     parts, done = [], [0] * len(region.stages)
     for call in region.calls:
         stage = region.stages[call]
-        reads = tuple(_rows(v, buffer, rings) for v in stage.operands)
-        parts.append(Part(reads, (_rows(stage.result, buffer, rings),), stage.accesses[done[call]]))
+        reads = tuple(_rows(region, v, buffer) for v in stage.operands)
+        parts.append(Part(reads, (_rows(region, stage.result, buffer),), stage.accesses[done[call]]))
         done[call] += 1
     written = [*(buffer[v] for v in region.results), *rings]
-    given = dict.fromkeys(buffer[v] for stage in region.stages for v in stage.reads if buffer[v] not in written)
+    read = dict.fromkeys(buffer[region.lies(v).tensor] for stage in region.stages for v in stage.operands)
+    given = [b for b in read if b not in written]
     accesses = Accesses(
         {
             i: np.concatenate([_touched(part.reads, part.accesses.reads, b) for part in parts])
@@ -33,11 +42,13 @@ def streamed_step(name: str, region: Region, buffer: Mapping[Value, str], scratc
             for i, b in enumerate(written)
         },
     )
-    return Step(name, tuple(given), tuple(written), accesses, *scratch, parts=tuple(parts), rings=frozenset(rings))
+    return Step(name, tuple(given), tuple(written), accesses, *scratch, after, tuple(parts), frozenset(rings))
 
 
-def _rows(value: Value, buffer: Mapping[Value, str], rings: Mapping[str, int]) -> Rows:
-    return Rows(value.name, buffer[value], rings.get(buffer[value], value.type.shape[1]), row_bytes(value))
+def _rows(region: Region, value: Value, buffer: Mapping[Value, str]) -> Rows:
+    tensor, first = region.lies(value)
+    start = first * pixel_bytes(tensor)
+    return Rows(tensor.name, buffer[tensor], region.kept(tensor), row_bytes(value), row_bytes(tensor), start)
 
 
 def _touched(tensors: tuple[Rows, ...], accesses: Mapping[int, Intervals], buffer: str) -> Intervals:
@@ -46,9 +57,10 @@ def _touched(tensors: tuple[Rows, ...], accesses: Mapping[int, Intervals], buffe
     for k, rows in enumerate(tensors):
         used = accesses[k][accesses[k][:, 0] < accesses[k][:, 1]]
         if rows.buffer == buffer and len(used):
-            size = rows.rows * rows.row_bytes
-            lo, hi = int(used[:, 0].min()), int(used[:, 1].max())
-            wraps = hi > size
-            first.append(0 if wraps else lo)
-            last.append(size if wraps else hi)
+            (top, left), (bottom, right) = (
+                divmod(int(byte), rows.row_bytes) for byte in (used[:, 0].min(), used[:, 1].max() - 1)
+            )
+            wraps = bottom >= rows.rows
+            first.append(0 if wraps else rows.start + top * rows.pitch + left)
+            last.append(rows.rows * rows.pitch if wraps else rows.start + bottom * rows.pitch + right + 1)
     return np.array([[min(first), max(last)] if first else [0, 0]], np.int64)

@@ -29,17 +29,23 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Rows:
-    """A tensor that is kept by rows: row `y`, of `row_bytes` bytes, lies in `buffer` at place `y` modulo `rows`."""
+    """A tensor that is kept by rows, or some columns of it: row `y`, of `row_bytes` bytes, lies in `buffer` at byte
+    `start + (y modulo rows) * pitch`.
+    """
 
     tensor: str
     buffer: str
     rows: int
     row_bytes: int
+    pitch: int
+    start: int = 0
 
 
 @dataclass(frozen=True)
 class Part:
-    """One kernel call of a streamed step. The intervals of its accesses are relative to the start of the whole tensors."""
+    """One kernel call of a streamed step. The intervals of its accesses are relative to the start of tensors that have all rows, and no column
+    but those that are listed.
+    """
 
     reads: tuple[Rows, ...]
     writes: tuple[Rows, ...]

@@ -2,8 +2,7 @@
 
 How this works inside: each operation is a stage that computes its rows from top to bottom, one a call. The last stages are asked for
 their rows in turn; a stage that is asked first asks those it reads from, the shallowest first, so every row is computed as late as
-it can be, and once. From the resulting sequence of calls follows how many of its newest rows each tensor
-has to keep: its ring. Which rows a call reads is what the operator's `accesses` say.
+it can be, and once. From the resulting sequence of calls follows how many of its newest rows each tensor has to keep: its ring.
 
 An input need not be there from the start: a *source* is a stage that reads nothing and whose calls fetch the rows of an input, which
 then lives in a ring as what is computed does.
@@ -11,9 +10,11 @@ then lives in a ring as what is computed does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from lichen.ir.accesses import Accesses
 from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Constant, Function, Operation, Value
 from lichen.ir.operator import operator
+from lichen.ops.params import int32_params
+from lichen.ops.window import Window
 
 ELEMENTWISE = frozenset(
     {"add", "sub", "mul", "relu", "relu6", "leaky_relu", "hard_swish", "logistic", "tanh", "quantize", "dequantize"}
@@ -56,6 +59,23 @@ def row_bytes(value: Value) -> int:
     return value.type.bytes // value.type.shape[1]
 
 
+def spans(op: Operation, axis: int) -> NDArray[np.int64]:
+    """The indices `[first, last)` along `axis` (1: rows, 2: columns) of an operand that index `i` of the result reads, in row `i`.
+
+    The same for all operands that are not constant; where nothing but padding is read, `first >= last`.
+    """
+    index = np.arange(op.results[0].type.shape[axis], dtype=np.int64)
+    if op.kind in ELEMENTWISE:
+        return np.stack([index, index + 1], axis=1)
+    extent = op.operands[0].type.shape[axis]
+    if op.kind == "pad":
+        first = index - op.ints_attribute("before")[axis]
+        return np.stack([np.maximum(first, 0), np.minimum(first + 1, extent)], axis=1)
+    window = Window.over(op)
+    first = index * window.stride[axis - 1] - window.padding[2 * (axis - 1)]
+    return np.stack([np.maximum(first, 0), np.minimum(first + window.reach[axis - 1], extent)], axis=1)
+
+
 class Stage:
     """An operation of a region, row by row."""
 
@@ -84,15 +104,12 @@ class Stage:
     @cached_property
     def needs(self) -> dict[Value, NDArray[np.int64]]:
         """The rows `[first, last)` of each operand that the call for row `r` reads, in row `r` of an array."""
-        found: dict[Value, NDArray[np.int64]] = {}
-        for k, value in enumerate(v for v in self.op.operands if v in self.reads):
-            ranges = np.array([_row_range(call.reads[k], row_bytes(value)) for call in self.accesses], np.int64)
-            if value in found:
-                ranges = np.stack(
-                    [np.minimum(ranges[:, 0], found[value][:, 0]), np.maximum(ranges[:, 1], found[value][:, 1])], 1
-                )
-            found[value] = ranges
-        return found
+        return dict.fromkeys(self.reads, spans(self.op, axis=1))
+
+    @property
+    def row_macs(self) -> int:
+        """The multiply-accumulate operations of one call."""
+        return operator(self.op.kind).macs(self.op) // self.rows
 
 
 class Source:
@@ -103,6 +120,7 @@ class Source:
         self.operands: list[Value] = []
         self.reads: list[Value] = []
         self.needs: dict[Value, NDArray[np.int64]] = {}
+        self.row_macs = 0
 
     @cached_property
     def accesses(self) -> list[Accesses]:
@@ -111,19 +129,34 @@ class Source:
         return [Accesses({}, {0: np.array([[r * size, (r + 1) * size]], np.int64)}) for r in range(self.rows)]
 
 
+class Columns(NamedTuple):
+    """Some columns of a tensor, from column `first` on; the value that stands for them says how many."""
+
+    tensor: Value
+    first: int
+
+
 @dataclass(frozen=True)
 class Region:
     """Stages, the calls in order (each the index of a stage, whose next row it computes), and where tensors live.
 
     `home` is the tensor in whose ring a tensor lives: its own, or that of the elementwise result that takes its place. `rings` has
-    the number of rows of each ring. Tensors that are in neither come from outside or are needed there, and are kept whole. Sources
-    are the first of the stages.
+    the number of rows of each ring. Tensors that are in neither come from outside or are needed there, and are kept whole. A value
+    of `columns` is some columns of a tensor.
+
+    Sources are the first of the stages.
+
+    A region may be evaluated in `strips` instead: regions whose stages compute some of the columns, one after the other.
     """
 
     stages: tuple[Source | Stage, ...]
     calls: tuple[int, ...]
-    home: dict[Value, Value]
-    rings: dict[Value, int]
+    home: Mapping[Value, Value]
+    rings: Mapping[Value, int]
+    columns: Mapping[Value, Columns] = field(default_factory=dict)
+    strips: tuple[Region, ...] = ()
+    is_last: bool = True
+    """Whether its results are whole after it: no strip is to come."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -137,7 +170,31 @@ class Region:
     @property
     def results(self) -> tuple[Value, ...]:
         """The tensors that are needed outside."""
-        return tuple(stage.result for stage in self.stages if stage.result not in self.home)
+        tensors = (self.lies(stage.result).tensor for stage in self.stages)
+        return tuple(tensor for tensor in tensors if tensor not in self.home)
+
+    @property
+    def passes(self) -> tuple[Region, ...]:
+        """What is evaluated, one after the other: its strips, or the region itself."""
+        return self.strips or (self,)
+
+    @property
+    def rows(self) -> int:
+        """How many kernel calls its evaluation takes."""
+        return sum(len(one.calls) for one in self.passes)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations of its evaluation, those counted twice that are done twice."""
+        return sum(n * one.stages[stage].row_macs for one in self.passes for stage, n in Counter(one.calls).items())
+
+    def lies(self, value: Value) -> Columns:
+        """The tensor that `value` is, and its first column there."""
+        return self.columns.get(value, Columns(value, 0))
+
+    def kept(self, tensor: Value) -> int:
+        """How many rows of a tensor there are at a time."""
+        return self.rings[self.home[tensor]] if tensor in self.home else tensor.type.shape[1]
 
 
 class Streams:
@@ -224,22 +281,25 @@ def _why_whole(value: Value, streams: Streams) -> str | None:
     return None if streams.allows(readers[0], readers[-1] + 1) else "is read by too many operations"
 
 
-def row_call(op: Operation, core: Core) -> KernelCall:
+def row_call(region: Region, op: Operation, core: Core) -> KernelCall:
     """The kernel call for rows of `op`: the operator's own if it takes a range of rows, else that for a tensor of one row."""
     if op.kind in SPATIAL:
-        return operator(op.kind).lower(op, core)
+        call = operator(op.kind).lower(op, core)
+        source, result = (region.lies(v).tensor.type.shape for v in (op.operands[0], op.results[0]))
+        lengths = int32_params(op, in_length=source[2] * source[3], out_length=result[2] * result[3])
+        return replace(call, params={**call.params, **lengths})
     ones = {v: Value(v.name, v.type.with_shape(1, 1, *v.type.shape[2:])) for v in (*_variables(op), *op.results)}
     small = Operation(op.kind, [ones.get(v, v) for v in op.operands], [ones[v] for v in op.results], op.attributes)
     return operator(op.kind).lower(small, core)
 
 
+def pixel_bytes(value: Value) -> int:
+    """Bytes of one pixel of an image."""
+    return value.type.shape[3] * value.type.dtype.size
+
+
 def _variables(op: Operation) -> list[Value]:
     return [v for v in op.operands if not isinstance(v, Constant)]
-
-
-def _row_range(reads: NDArray[np.int64], size: int) -> tuple[int, int]:
-    used = reads[reads[:, 0] < reads[:, 1]]
-    return (int(used[:, 0].min()) // size, -(-int(used[:, 1].max()) // size)) if len(used) else (0, 0)
 
 
 def _calls(stages: Sequence[Source | Stage], goals: Sequence[int]) -> tuple[int, ...]:

@@ -25,9 +25,9 @@ static const int8_t conv_w_y_shift[6] LICHEN_FLASH = {
 };
 
 static const lichen_conv2d_s8_params conv_p_y = {
-    /* in_h */ 6, /* in_w */ 7, /* in_c */ 3, /* out_w */ 7, /* out_c */ 6, /* kernel_h */ 3, /* kernel_w */ 3,
-    /* stride_h */ 1, /* stride_w */ 1, /* dilation_h */ 1, /* dilation_w */ 1, /* pad_top */ 1, /* pad_left */ 1,
-    /* in_zero */ -3, /* out_zero */ 4, /* low */ 4, /* high */ 127, /* block */ 4,
+    /* in_length */ 21, /* out_length */ 42, /* in_h */ 6, /* in_w */ 7, /* in_c */ 3, /* out_w */ 7, /* out_c */ 6,
+    /* kernel_h */ 3, /* kernel_w */ 3, /* stride_h */ 1, /* stride_w */ 1, /* dilation_h */ 1, /* dilation_w */ 1,
+    /* pad_top */ 1, /* pad_left */ 1, /* in_zero */ -3, /* out_zero */ 4, /* low */ 4, /* high */ 127, /* block */ 4,
 };
 
 #endif

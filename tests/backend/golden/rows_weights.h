@@ -37,15 +37,15 @@ static const int8_t rows_w_y_rows_schedule[48] LICHEN_FLASH = {
 };
 
 static const lichen_conv2d_s8_params rows_p_between = {
-    /* in_h */ 16, /* in_w */ 16, /* in_c */ 1, /* out_w */ 16, /* out_c */ 8, /* kernel_h */ 3, /* kernel_w */ 3,
-    /* stride_h */ 1, /* stride_w */ 1, /* dilation_h */ 1, /* dilation_w */ 1, /* pad_top */ 1, /* pad_left */ 1,
-    /* in_zero */ 0, /* out_zero */ 0, /* low */ -128, /* high */ 127, /* block */ 4,
+    /* in_length */ 16, /* out_length */ 128, /* in_h */ 16, /* in_w */ 16, /* in_c */ 1, /* out_w */ 16, /* out_c */ 8,
+    /* kernel_h */ 3, /* kernel_w */ 3, /* stride_h */ 1, /* stride_w */ 1, /* dilation_h */ 1, /* dilation_w */ 1,
+    /* pad_top */ 1, /* pad_left */ 1, /* in_zero */ 0, /* out_zero */ 0, /* low */ -128, /* high */ 127, /* block */ 4,
 };
 
 static const lichen_conv2d_s8_params rows_p_y = {
-    /* in_h */ 16, /* in_w */ 16, /* in_c */ 8, /* out_w */ 16, /* out_c */ 1, /* kernel_h */ 3, /* kernel_w */ 3,
-    /* stride_h */ 1, /* stride_w */ 1, /* dilation_h */ 1, /* dilation_w */ 1, /* pad_top */ 1, /* pad_left */ 1,
-    /* in_zero */ 0, /* out_zero */ 0, /* low */ -128, /* high */ 127, /* block */ 4,
+    /* in_length */ 128, /* out_length */ 16, /* in_h */ 16, /* in_w */ 16, /* in_c */ 8, /* out_w */ 16, /* out_c */ 1,
+    /* kernel_h */ 3, /* kernel_w */ 3, /* stride_h */ 1, /* stride_w */ 1, /* dilation_h */ 1, /* dilation_w */ 1,
+    /* pad_top */ 1, /* pad_left */ 1, /* in_zero */ 0, /* out_zero */ 0, /* low */ -128, /* high */ 127, /* block */ 4,
 };
 
 #endif

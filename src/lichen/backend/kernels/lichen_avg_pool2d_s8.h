@@ -6,6 +6,7 @@
 #include "lichen_window.h"
 
 typedef struct {
+    int32_t in_length, out_length; /* elements from one row to the next */
     int16_t in_h, in_w, in_c;
     int16_t out_w;
     int16_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left;
@@ -16,7 +17,7 @@ LICHEN_KERNEL void lichen_avg_pool2d_s8(
     const lichen_avg_pool2d_s8_params *p, lichen_view_s8 in, lichen_view_s8 out, int row_begin, int row_end)
 {
     for (int oy = row_begin; oy < row_end; oy++) {
-        int8_t *result = lichen_row_s8(out, oy, p->out_w * p->in_c);
+        int8_t *result = lichen_row_s8(out, oy, (int)p->out_length);
         const int y = oy * p->stride_h - p->pad_top;
         const lichen_span rows = lichen_taps_inside(y, 1, p->kernel_h, p->in_h);
         for (int ox = 0; ox < p->out_w; ox++) {
@@ -26,7 +27,7 @@ LICHEN_KERNEL void lichen_avg_pool2d_s8(
             for (int c = 0; c < p->in_c; c++) {
                 int32_t sum = 0;
                 for (int ky = rows.begin; ky < rows.end; ky++) {
-                    const int8_t *tap = lichen_row_s8(in, y + ky, p->in_w * p->in_c) + (x + columns.begin) * p->in_c + c;
+                    const int8_t *tap = lichen_row_s8(in, y + ky, (int)p->in_length) + (x + columns.begin) * p->in_c + c;
                     for (int n = columns.end - columns.begin; n > 0; n--, tap += p->in_c) {
                         sum += *tap;
                     }

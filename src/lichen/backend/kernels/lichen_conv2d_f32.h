@@ -5,6 +5,7 @@
 #include "lichen_view.h"
 
 typedef struct {
+    int32_t in_length, out_length; /* elements from one row to the next */
     int16_t in_h, in_w, in_c;
     int16_t out_w, out_c;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
@@ -16,7 +17,7 @@ LICHEN_KERNEL void lichen_conv2d_f32(const lichen_conv2d_f32_params *p, lichen_v
     const float *bias, int row_begin, int row_end)
 {
     for (int oy = row_begin; oy < row_end; oy++) {
-        float *result = lichen_row_f32(out, oy, p->out_w * p->out_c);
+        float *result = lichen_row_f32(out, oy, (int)p->out_length);
         for (int ox = 0; ox < p->out_w; ox++) {
             const float *w = weights;
             for (int oc = 0; oc < p->out_c; oc++) {
@@ -28,7 +29,7 @@ LICHEN_KERNEL void lichen_conv2d_f32(const lichen_conv2d_f32_params *p, lichen_v
                         if (iy < 0 || iy >= p->in_h || ix < 0 || ix >= p->in_w) {
                             continue;
                         }
-                        const float *x = lichen_row_f32(in, iy, p->in_w * p->in_c) + ix * p->in_c;
+                        const float *x = lichen_row_f32(in, iy, (int)p->in_length) + ix * p->in_c;
                         for (int c = 0; c < p->in_c; c++) {
                             sum += x[c] * lichen_read_f32(w + c, p->weights_in_flash);
                         }

@@ -18,7 +18,7 @@ LICHEN_KERNEL void lichen_conv2d_s8(const lichen_conv2d_s8_params *p, lichen_vie
     const int blocked = p->block == 4 ? p->out_c - p->out_c % 4 : 0;
     int32_t acc[4];
     for (int oy = row_begin; oy < row_end; oy++) {
-        int8_t *pixel = lichen_row_s8(out, oy, p->out_w * p->out_c);
+        int8_t *pixel = lichen_row_s8(out, oy, (int)p->out_length);
         const int y = oy * p->stride_h - p->pad_top;
         for (int ox = 0; ox < p->out_w; ox++, pixel += p->out_c) {
             const lichen_patch_s8 patch = lichen_patch_at_s8(p, in, y, ox * p->stride_w - p->pad_left, p->in_c);

@@ -7,6 +7,7 @@
 #include "lichen_view.h"
 
 typedef struct {
+    int32_t in_length, out_length; /* elements from one row to the next */
     int16_t in_h, in_w, in_c;
     int16_t out_w, out_c;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
@@ -20,7 +21,7 @@ LICHEN_KERNEL void lichen_depthwise_conv2d_f32(const lichen_depthwise_conv2d_f32
 {
     const int depth_multiplier = p->out_c / p->in_c;
     for (int oy = row_begin; oy < row_end; oy++) {
-        float *result = lichen_row_f32(out, oy, p->out_w * p->out_c);
+        float *result = lichen_row_f32(out, oy, (int)p->out_length);
         for (int ox = 0; ox < p->out_w; ox++) {
             for (int oc = 0; oc < p->out_c; oc++) {
                 const float *w = weights + oc * p->channel_step;
@@ -30,7 +31,7 @@ LICHEN_KERNEL void lichen_depthwise_conv2d_f32(const lichen_depthwise_conv2d_f32
                     for (int kx = 0; kx < p->kernel_w; kx++, w += p->tap_step) {
                         const int ix = ox * p->stride_w - p->pad_left + kx * p->dilation_w;
                         if (iy >= 0 && iy < p->in_h && ix >= 0 && ix < p->in_w) {
-                            const float *x = lichen_row_f32(in, iy, p->in_w * p->in_c) + ix * p->in_c;
+                            const float *x = lichen_row_f32(in, iy, (int)p->in_length) + ix * p->in_c;
                             sum += x[oc / depth_multiplier] * lichen_read_f32(w, p->weights_in_flash);
                         }
                     }

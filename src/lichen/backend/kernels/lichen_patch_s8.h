@@ -12,6 +12,7 @@
 
 /* The params of all int8 convolutions. */
 typedef struct {
+    int32_t in_length, out_length; /* elements from one row to the next */
     int16_t in_h, in_w, in_c;
     int16_t out_w, out_c;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
@@ -33,7 +34,7 @@ LICHEN_FOLDED lichen_patch_s8 lichen_patch_at_s8(const lichen_window_s8_params *
 {
     const lichen_span rows = lichen_taps_inside(y, p->dilation_h, p->kernel_h, p->in_h);
     const lichen_span columns = lichen_taps_inside(x, p->dilation_w, p->kernel_w, p->in_w);
-    const int row = y + rows.begin * p->dilation_h, length = p->in_w * p->in_c;
+    const int row = y + rows.begin * p->dilation_h, length = (int)p->in_length;
     lichen_patch_s8 patch;
     patch.data = in.data;
     patch.ring = in.rows * length;

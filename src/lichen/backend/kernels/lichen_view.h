@@ -30,7 +30,7 @@ LICHEN_INLINE lichen_view_f32 lichen_rows_f32(float *data, int rows)
     return view;
 }
 
-/* Start of row y, each row being `length` elements long. */
+/* Start of row y, which begins `length` elements after the row above. */
 LICHEN_INLINE int8_t *lichen_row_s8(lichen_view_s8 view, int y, int length)
 {
     return view.data + (y < view.rows ? y : y % view.rows) * length;

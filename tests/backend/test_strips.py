@@ -1,0 +1,39 @@
+"""Strips change where columns are computed, and some of them twice: same bytes, in a poisoned arena, under sanitizers."""
+
+from __future__ import annotations
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from conv_strategies import convolutional_graphs
+from lichen.ir.kernel import PLAIN, Core
+from lichen.ir.module import Module
+from lichen.plan.rows import Region, Streams
+from lichen.plan.strips import in_strips
+from native_check import assert_native_equals_interpreter
+
+
+@st.composite
+def in_strips_at_random(draw: st.DrawFn) -> tuple[Module, list[Region]]:
+    """A convolutional graph, cut into regions at random, each in as many strips as are drawn, or as can be."""
+    module = draw(convolutional_graphs())
+    streams, regions, begin = Streams(module.infer), [], 0
+    while begin < len(module.infer.operations):
+        end = draw(st.integers(begin + 1, len(module.infer.operations)))
+        region = streams.region(begin, end)
+        wanted = draw(st.sampled_from([2, 2, 3, 4, 5, 7]))
+        cut = [found for n in range(wanted, 1, -1) if (found := in_strips(region, n)) is not None]
+        regions.append(cut[0] if cut else region)
+        begin = end
+    return module, regions
+
+
+@settings(max_examples=2, deadline=None, phases=[Phase.generate])
+@given(
+    cases=st.lists(in_strips_at_random(), min_size=16, max_size=16),
+    core=st.sampled_from([PLAIN, Core("avr", frozenset({"avr"}))]),
+)
+def test_every_number_of_strips_gives_the_same_bytes(cases: list[tuple[Module, list[Region]]], core: Core) -> None:
+    """Kernels of 1 to 7, strides of 1 to 3, SAME and VALID, uneven strips, residuals across the cuts, depthwise behind them."""
+    modules, regions = zip(*cases, strict=True)
+    assert_native_equals_interpreter(modules, 0, 2, 1e-3, 1e-3, core, regions=regions)
