@@ -158,15 +158,15 @@ def compile_model(
     board: str,
     out: Path,
     optimize: str = "speed",
-    schedule: str | None = None,
+    schedule: str | Schedule | None = None,
     ram: int | None = None,
     input_rows: bool = False,
     learning: Learning | None = None,
 ) -> Compilation:
     """Writes the model folder `out` for `board`, links it, and measures its stack on the board's emulator.
 
-    `schedule` is `layers`, `stream` (by rows wherever that saves memory) or `auto` (the fastest that fits). It is `layers` unless
-    `ram` is given, the bytes that arena and state may take, and then `auto`. With `input_rows` the images among the inputs are not in
+    `schedule` is `layers`, `stream` (by rows wherever that saves memory) or `auto` (the fastest that fits), or one of
+    those that `analyze` found for `module`. It is `layers` unless `ram` is given, the bytes that arena and state may take, and then `auto`. With `input_rows` the images among the inputs are not in
     RAM: the generated code asks a callback for one row after the other. Raises `InputError` where no input can come so. With `learning` the
     model goes on learning on the device.
 
@@ -179,9 +179,12 @@ def compile_model(
     prepare(module)
     if learning is not None:
         module = make_learner(module, learning)
-    kind = schedule or ("layers" if ram is None else "auto")
-    state = sum(s.type.bytes for s in module.states())
-    chosen = choose(module.infer, target.core, kind, (target.ram if ram is None else ram) - state, input_rows)
+    if isinstance(schedule, Schedule):
+        chosen, input_rows = schedule, schedule.input_rows
+    else:
+        kind = schedule or ("layers" if ram is None else "auto")
+        state = sum(s.type.bytes for s in module.states())
+        chosen = choose(module.infer, target.core, kind, (target.ram if ram is None else ram) - state, input_rows)
     program = plan_module(module, target.core, chosen.regions)
     sources = emit(program, optimize)
     known = Compilation(

@@ -85,3 +85,11 @@ def test_multiplications_by_hand() -> None:
     first = 4 * 4 * 4 * 9 + 4 * 4 * 6 * 4
     second = 4 * 4 * 12 * 6 + 2 * 2 * 12 * 25 + 2 * 2 * 6 * 12
     assert macs == stem + first + second + 6 * 3
+
+
+def test_receptive_field_by_hand() -> None:
+    """Each kernel adds its reach times the strides before it; 1x1 layers add nothing."""
+    network = parse("k3s2c4 12k5c4r 12k3s2c6 k1c8 18k7c8")
+    fields = [1 + 2, 3 + 4 * 2, 11 + 2 * 2, 15, 15 + 6 * 4]
+    assert [network.receptive_field(items) for items in range(1, 6)] == fields
+    assert network.receptive_field() == fields[-1]

@@ -28,6 +28,7 @@ from lichen.nn.quantize import quantize
 from lichen.nn.tensors import to_tensor
 from lichen.nn.train import accuracy, fit, predict
 from lichen.nn.zoo import CIFAR_MOBILENET, CIFAR_MOBILENET_RECIPE, cifar_mobilenet
+from lichen.plan.schedule import Schedule
 from lichen.reading import from_torch
 from lichen.report.arena import Point, draw_arena
 from lichen.report.occupancy import occupancy_of
@@ -93,7 +94,7 @@ def run(
     x, _ = to_batch(test_x, module.infer.inputs[0], "images")
     with tempfile.TemporaryDirectory() as scratch:
         trials = _Trials(module, x, chip_images, out or Path(scratch), bar, remark)
-        rows = [trials.row(arena) for arena in choose_few([s.arena for s in analysis.schedules])]
+        rows = [trials.row(analysis.schedules[i]) for i in choose_few(len(analysis.schedules))]
     return Result(
         notation=str(CIFAR_MOBILENET),
         board=BOARD,
@@ -115,14 +116,14 @@ class _Trials:
         self.expected: Array = np.empty(0)
         self.has_chip = True
 
-    def row(self, arena: int) -> Row:
-        """What the schedule of `arena` bytes costs, after its outputs have been compared."""
+    def row(self, schedule: Schedule) -> Row:
+        """What a schedule costs, after its outputs have been compared."""
         first = not len(self.expected)
         name = "layer by layer" if first else "streamed"
-        compiled = compile_model(self.module, BOARD, self.folder / f"{NAME}_{arena}", ram=arena)
+        compiled = compile_model(self.module, BOARD, self.folder / f"{NAME}_{schedule.arena}", schedule=schedule)
         for note in compiled.notes:
             self.remark(f"{name}: {note}")
-        with self.bar(f"{name}, {arena:,} bytes: on the host", len(self.x)) as progress:
+        with self.bar(f"{name}, {schedule.arena:,} bytes: on the host", len(self.x)) as progress:
             outputs = _run(compiled, "native", self.x, progress)
         if first:
             self.expected = outputs
@@ -185,10 +186,9 @@ def _centred(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return images * np.float32(4) - np.float32(2)
 
 
-def choose_few(arenas: list[int]) -> list[int]:
-    """All of a front, or so many that the demo remains short: the first, the last, and evenly chosen ones between."""
-    places = np.linspace(0, len(arenas) - 1, min(len(arenas), MOST_SCHEDULES)).round().astype(int)
-    return [arenas[i] for i in places]
+def choose_few(count: int) -> list[int]:
+    """Which of the `count` schedules of a front: all, or so many that the demo remains short, the first and the last among them."""
+    return [round(place) for place in np.linspace(0, count - 1, min(count, MOST_SCHEDULES))]
 
 
 def _run(compiled: Compilation, on: str, x: Array, progress: Progress) -> Array:

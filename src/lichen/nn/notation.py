@@ -50,13 +50,10 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Spatial:
-    """A layer of the network that computes an image: what went in, what comes out, and its weights per output position."""
+class Layer:
+    """A convolution of the network: `size` is height and width of its result."""
 
-    kernel: int
-    stride: int
     size: int
-    """Height and width of the result."""
     channels: int
     macs: int
 
@@ -98,18 +95,26 @@ class Architecture:
         """The channels of the last item, the features of the dense layer."""
         return self.items[-1].channels
 
-    def layers(self, resolution: int) -> Iterator[tuple[Spatial, ...]]:
+    def layers(self, resolution: int) -> Iterator[tuple[Layer, ...]]:
         """For each item its convolutions on square images of `resolution`."""
         size = resolution
         for item, incoming in zip(self.items, self.incoming, strict=True):
             small = _size(size, item)
             if isinstance(item, Convolution):
-                yield (_layer(item.kernel, item.stride, small, item.channels, incoming),)
+                yield (_layer(item.kernel, small, item.channels, incoming),)
             else:
-                expansion = (_layer(1, 1, size, item.expanded, incoming),) if item.expanded != incoming else ()
-                depthwise = _layer(item.kernel, item.stride, small, item.expanded, 1)
-                yield *expansion, depthwise, _layer(1, 1, small, item.channels, item.expanded)
+                expansion = (_layer(1, size, item.expanded, incoming),) if item.expanded != incoming else ()
+                depthwise = _layer(item.kernel, small, item.expanded, 1)
+                yield *expansion, depthwise, _layer(1, small, item.channels, item.expanded)
             size = small
+
+    def receptive_field(self, items: int | None = None) -> int:
+        """Height and width in pixels of what a position sees that the first `items` compute, or all of them."""
+        field, jump = 1, 1
+        for item in self.items[:items]:
+            field += (item.kernel - 1) * jump
+            jump *= item.stride
+        return field
 
     def macs(self, resolution: int, classes: int) -> int:
         """Multiplications of convolutions and dense layer on square images of `resolution`."""
@@ -145,5 +150,5 @@ def _size(size: int, item: Convolution | Block) -> int:
     return (size + 2 * (item.kernel // 2) - item.kernel) // item.stride + 1
 
 
-def _layer(kernel: int, stride: int, size: int, channels: int, inputs: int) -> Spatial:
-    return Spatial(kernel, stride, size, channels, size * size * channels * kernel * kernel * inputs)
+def _layer(kernel: int, size: int, channels: int, inputs: int) -> Layer:
+    return Layer(size, channels, size * size * channels * kernel * kernel * inputs)

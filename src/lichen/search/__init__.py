@@ -1,0 +1,1 @@
+"""Architectures found under what a board can hold."""
