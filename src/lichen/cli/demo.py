@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lichen.cli.options import Json
-from lichen.cli.output import messages, print_json, print_table, progress_bar, write_json
+from lichen.cli.output import messages, print_json, print_table, progress_bar, text, write_json
 from lichen.errors import MissingToolError
 
 
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     demo.command("digits", epilog="Example: lichen demo digits --out build/digits")(digits)
     demo.command("power-plant", epilog="Example: LICHEN_DATA=../data lichen demo power-plant --json")(power_plant)
     demo.command("vision", epilog="Example: lichen demo vision --out build/vision")(vision)
+    demo.command("fan", epilog="Example: LICHEN_DATA=../data lichen demo fan --json")(fan)
     app.add_typer(demo, name="demo")
 
 
@@ -142,3 +143,67 @@ def vision(
         ],
         [list(asdict(row).values()) for row in result.schedules],
     )
+
+
+def fan(
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Keeps the compiled models, result.json and the pictures errors.png and f1.png."
+        ),
+    ] = Path("build", "demo-fan"),
+    on: Annotated[str, typer.Option("--on", help="qemu or native.")] = "qemu",
+    json: Json = False,
+) -> None:
+    """Fine-tune an autoencoder on an emulated Cortex-M4 until it knows what is normal in the field, and teach it kinds of anomaly there."""
+    try:
+        from lichen.demos.fan import TINYOL, draw, run
+    except ModuleNotFoundError as error:
+        raise MissingToolError(
+            f"the demo needs the package {error.name}, which is not installed: pip install 'lichen[torch,demos,report]'"
+        ) from error
+
+    pictures = _can_draw()
+    result = run(progress_bar, out, on)
+    answer = result.answer()
+    write_json(out / "result.json", answer)
+    if pictures:
+        draw(result, out)
+    kept = "errors.png and f1.png" if pictures else "no pictures"
+    messages.print(f"the compiled models, result.json and {kept} are in {out}")
+    if json:
+        print_json(answer)
+        return
+    tuning = result.tuning
+    print_table(
+        f"An autoencoder of low speed, at medium speed; threshold {tuning.threshold:.2f}, the largest error of the host's validation part",
+        ["last layer", "AUC of weighted against normal", "false alarms", "weighted windows found"],
+        [
+            [when, errors.auc, f"{errors.false_alarms:.1%}", f"{errors.detected:.1%}"]
+            for when, errors in (("as deployed", tuning.before), ("after 2,000 updates on the device", tuning.after))
+        ],
+    )
+    print_table(
+        "Four kinds of window, one neuron more for each new one: macro F1 on the test parts",
+        ["taught", "online, on the device", "online, river", "offline, 50 epochs"],
+        [
+            [way, curve[-1][1], result.classes.river[way][-1][1], result.f1_offline]
+            for way, curve in result.classes.online.items()
+        ],
+    )
+    rows = {"autoencoder, last layer learns": answer, "classifier on embedding and error": answer["classifier"]}
+    print_table(
+        "What a window costs (ours modelled for a Cortex-M4 of 64 MHz, TinyOL's measured on one)",
+        ["", "inference, µs", "and learning, µs", "learning adds", "RAM, bytes", "flash, bytes"],
+        [
+            *(
+                [name, *cost["microseconds"].values(), _percent(cost["overhead"]), cost["ram"], cost["flash"]]
+                for name, cost in rows.items()
+            ),
+            ["TinyOL, Arduino Nano 33 BLE", *TINYOL, _percent(TINYOL[1] / TINYOL[0] - 1), None, None],
+        ],
+    )
+
+
+def _percent(share: float | None) -> str:
+    return text(None) if share is None else f"{share:+.1%}"
