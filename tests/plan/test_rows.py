@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from conv_strategies import convolutional_graphs
 from graphs import int8
 from lichen.errors import InputError
+from lichen.ir.kernel import PLAIN
 from lichen.ir.module import Function, Module, Operation, Value, constant
 from lichen.ir.types import DType, Quantisation, TensorType
+from lichen.plan.lead import clearance
+from lichen.plan.lower import problem_of
 from lichen.plan.rows import Region, Streams, can_stream, inputs_by_rows
 
 ONES = {"dilation": (1, 1), "stride": (1, 1), "activation": "none"}
@@ -166,3 +169,18 @@ def test_what_cannot_be_computed_by_rows_cannot_stream(x: Value) -> None:
     assert not can_stream(Operation("add", [x, row], [y], {"activation": "none"}))
     assert not can_stream(Operation("relu", [matrix], [Value("n", matrix.type)]))
     assert not can_stream(Operation("transpose", [x], [Value("t", x.type)], {"permutation": (0, 1, 2, 3)}))
+
+
+def test_rings_that_hold_a_row_at_different_times_share_a_place(x: Value) -> None:
+    """What a 3x3 hands to a 1x1 is gone before the next 3x3 hands on its row; rings of three rows always hold something."""
+    a = conv(x, "a")
+    operations = [a]
+    for name, kernel in (("b", 3), ("c", 1), ("d", 3), ("e", 1), ("f", 3)):
+        operations.append(conv(operations[-1].results[0], name, kernel))
+    region = Streams(function(*operations)).region(0, 6)
+    assert kept(region) == {"a": 3, "b": 1, "c": 3, "d": 1, "e": 3}
+    problem, _ = problem_of(function(*operations), PLAIN, [region])
+    (step,) = problem.steps
+    between = clearance(step, problem.buffer("b"), problem.buffer("d"))
+    assert between.free and not clearance(step, problem.buffer("a"), problem.buffer("c")).free
+    assert not clearance(step, problem.buffer("b"), problem.buffer("c")).free

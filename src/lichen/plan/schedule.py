@@ -179,23 +179,34 @@ class _Cuts:
         """The most that a region holds at any of its calls, of rings, results, and operands that die in it."""
         calls = np.asarray(region.calls)
         total = np.zeros(len(calls), np.int64)
-        users: dict[Value, list[NDArray[np.int64]]] = {}
+        alive = {owner: np.zeros(len(calls) + 1, np.int64) for owner in region.rings}
         oldest: dict[Value, NDArray[np.int64]] = {}
-        for i, stage in enumerate(region.stages):
-            turns = np.flatnonzero(calls == i)
-            if stage.result in region.home:
-                users.setdefault(region.home[stage.result], []).append(turns)
-            else:
-                total += row_bytes(stage.result) * np.searchsorted(turns, np.arange(len(calls)), side="right")
+        turns = [np.flatnonzero(calls == i) for i in range(len(region.stages))]
+        last_read = {
+            stage.result: turn.copy()
+            for stage, turn in zip(region.stages, turns, strict=True)
+            if stage.result in region.home
+        }
+        for stage, turn in zip(region.stages, turns, strict=True):
+            if stage.result not in region.home:
+                total += row_bytes(stage.result) * np.searchsorted(turn, np.arange(len(calls)), side="right")
             for value, ranges in stage.needs.items():
-                if value in region.home:
-                    users.setdefault(region.home[value], []).append(turns)
+                first, last = ranges[: len(turn)].T
+                if value in region.home:  # windows only move down, so the last that reaches a row reads it last
+                    row = np.arange(len(last_read[value]))
+                    reader = np.maximum(np.searchsorted(first, row, side="right") - 1, 0)
+                    reads = np.where((first[reader] <= row) & (row < last[reader]), turn[reader], 0)
+                    np.maximum(last_read[value], reads, out=last_read[value])
                 elif value not in region.results:
                     rows = oldest.setdefault(value, np.full(len(calls), value.type.shape[1], np.int64))
-                    rows[turns] = np.minimum(rows[turns], ranges[: len(turns), 0])
+                    rows[turn] = np.minimum(rows[turn], first)
+        for stage, turn in zip(region.stages, turns, strict=True):
+            if stage.result in region.home:
+                holds = alive[region.home[stage.result]]
+                np.add.at(holds, turn, 1)
+                np.subtract.at(holds, last_read[stage.result] + 1, 1)
         for owner, rings in region.rings.items():
-            moments = np.concatenate(users[owner])
-            total[moments.min() : moments.max() + 1] += rings * row_bytes(owner)
+            total += rings * row_bytes(owner) * (np.cumsum(alive[owner])[:-1] > 0)
         index = self.problem.buffer_index
         for value, rows in oldest.items():
             if begin <= self.lives[index[self.names.buffer[value]]][1] < end:

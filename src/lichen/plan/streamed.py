@@ -7,12 +7,14 @@ last read. Two buffers of a streamed step may share bytes as long as what they h
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lichen.plan.problem import Buffer, Step
+from lichen.ir.accesses import Intervals
+from lichen.plan.problem import Buffer, Rows, Step
 
 _FAR = np.iinfo(np.int64).max // 4
 
@@ -32,11 +34,7 @@ class Held:
 def held(step: Step, buffer: Buffer) -> Held:
     """What `buffer`, which dies in `step` or is born there, holds over time."""
     if buffer.name in step.rings:
-        users = [
-            k for k, part in enumerate(step.parts) if any(r.buffer == buffer.name for r in (*part.reads, *part.writes))
-        ]
-        alive = np.zeros(len(step.parts), np.bool_)
-        alive[users[0] : users[-1] + 1] = True
+        alive = _alive(step, buffer.name)
         return Held(np.zeros(len(alive), np.int64), np.where(alive, buffer.size, 0))
     first, last = np.full(step.accesses.count, _FAR), np.full(step.accesses.count, -_FAR)
     is_result = buffer.name in step.writes
@@ -46,6 +44,28 @@ def held(step: Step, buffer: Buffer) -> Held:
         np.maximum(last, np.where(used, intervals[:, 1], -_FAR), out=last)
     way = 1 if is_result else -1
     return Held(np.minimum.accumulate(first[::way])[::way], np.maximum.accumulate(last[::way])[::way])
+
+
+def _alive(step: Step, ring: str) -> NDArray[np.bool_]:
+    """At which parts the ring holds a row that this part writes or reads, or a later one reads."""
+    written: dict[tuple[str, int], int] = {}
+    alive = np.zeros(len(step.parts), np.bool_)
+    for k, part in enumerate(step.parts):
+        for rows, first, last in _rows_of(part.reads, part.accesses.reads, ring):
+            for row in range(first, last):
+                alive[written[rows.tensor, row] : k + 1] = True
+        for rows, first, last in _rows_of(part.writes, part.accesses.writes, ring):
+            alive[k] = True
+            written.update(((rows.tensor, row), k) for row in range(first, last))
+    return alive
+
+
+def _rows_of(tensors: Sequence[Rows], accesses: Mapping[int, Intervals], ring: str) -> Iterator[tuple[Rows, int, int]]:
+    """The rows `[first, last)` of each tensor in `ring` that a part touches."""
+    for k, rows in enumerate(tensors):
+        used = accesses[k][accesses[k][:, 0] < accesses[k][:, 1]]
+        if rows.buffer == ring and len(used):
+            yield rows, int(used[:, 0].min()) // rows.row_bytes, -(-int(used[:, 1].max()) // rows.row_bytes)
 
 
 def distances(first: Held, second: Held) -> tuple[int, int]:
