@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 export LICHEN_DATA ?= $(wildcard $(abspath ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test lint types unit format golden lock bench bench-memory prove clean
+.PHONY: help setup packages demo test lint types unit format golden lock bench bench-memory bench-learning prove clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: setup ## the README's figures: RAM, flash and instructions of the referen
 
 bench-memory: setup ## every schedule of the reference models: arena and instructions on the emulated Cortex-M4
 	$(BIN)/python benchmarks/memory.py
+
+bench-learning: setup ## what learning on the chip costs beside inference, and published figures
+	$(BIN)/python benchmarks/learning.py
 
 prove: setup ## all real inputs through interpreter, native C and the emulated Cortex-M4, against tflite-micro (slow)
 	$(BIN)/python -m pytest tests/test_same_bytes.py -m 'slow or not slow'

@@ -23,8 +23,8 @@ from lichen.targets.folder import ModelFolder, open_folder
 class FunctionCost:
     """One function, in bytes, and of one call with zeros; `None` where the tool that would tell is not installed.
 
-    `arena` is what the function itself needs while it runs. `state` and `flash` of `infer` are those of the model without `learn`, those
-    of `learn` are what it adds. `cycles_are` is `modelled` or `emulated`.
+    `arena` is what the function itself needs while it runs. `state` and `flash` of `infer` are those of a model that only infers and
+    saves nothing, those of `learn` are what learning adds, the code that saves and flash set apart for what is saved included. `cycles_are` is `modelled` or `emulated`.
     """
 
     name: str
@@ -56,7 +56,7 @@ def linked_costs(program: Program, model: ModelFolder, board: Board, flash: int)
     with tempfile.TemporaryDirectory() as scratch:
         alone = _without_others(program)
         write_folder(Path(scratch), alone, emit(alone, model.optimize), board.name, model.optimize)
-        without = build_firmware(open_folder(Path(scratch)), board).size.flash
+        without = build_firmware(open_folder(Path(scratch)), board, saves=False).size.flash
     taken = {"infer": without, "learn": flash - without}
     return tuple(replace(cost, flash=taken[cost.name]) for cost in planned_costs(program))
 

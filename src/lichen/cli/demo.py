@@ -58,6 +58,7 @@ def power_plant(
     """Train a whole network on an emulated Cortex-M4, over its serial line, and in PyTorch beside it."""
     try:
         from lichen.demos.power_plant import draw, run
+        from lichen.demos.published import TINY_TRAINING, TINYOL
     except ModuleNotFoundError as error:
         raise MissingToolError(
             f"the demo needs the package {error.name}, which is not installed: pip install 'lichen[torch,report]'"
@@ -89,6 +90,9 @@ def power_plant(
         print(
             f"instructions: {result.instructions_per_sample:,} to learn a sample, {result.instructions_infer:,} to infer"
         )
+    print("published figures beside it:")
+    for published in (TINYOL, TINY_TRAINING):
+        print(f"  {published}")
 
 
 def _can_draw() -> bool:

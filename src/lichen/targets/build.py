@@ -59,13 +59,13 @@ class Firmware:
     size: ImageSize
 
 
-def build_firmware(model: ModelFolder, board: Board, mark: Mark = Mark.NONE) -> Firmware:
-    """The image that serves `model` over the link on `board`.
+def build_firmware(model: ModelFolder, board: Board, mark: Mark = Mark.NONE, *, saves: bool = True) -> Firmware:
+    """The image that serves `model` over the link on `board`, and unless `saves` is false keeps its state where the board can.
 
     Raises `DoesNotFitError` with the missing bytes and the largest contributors, `MissingToolError` without a compiler, `BuildError`
     if the folder's C does not compile.
     """
-    storage = machine_of(board).storage_for(model.state_bytes, board.flash)
+    storage = machine_of(board).storage_for(model.state_bytes, board.flash) if saves else None
     flags = ("-Os", *mark.value, *(("-DLICHEN_STORAGE",) if storage else ()))
     sources = [Source(model.source, (*optimize_flags(model), *mark.value))]
     sources += [Source(path, flags) for path in sorted(_RUNTIME.glob("*.c"))]

@@ -1,0 +1,66 @@
+"""What learning on the chip costs beside inference, and the figures that others have published.
+
+RAM and flash are as linked, instructions emulated under `-icount shift=0`, cycles modelled, all of one call with zeros.
+
+    make bench-learning
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lichen.compiler import Compilation, compile_model
+from lichen.demos.published import TINY_TRAINING, TINYOL
+from lichen.ir.module import Module
+from lichen.learning.learner import Learning
+from lichen.reading import from_torch, load
+
+
+def main() -> None:
+    person_detector = Path(os.environ["LICHEN_DATA"]) / "models" / "vww_96_int8.tflite"
+    print(
+        "| model | learns | RAM, bytes | flash, bytes | of it for learning | instructions to infer | to infer and learn | more |"
+    )
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for batch in (1, 20):
+        what = f"everything, batches of {batch}"
+        learning = Learning("all", "mean_squared_error", batch=batch)
+        print(row("4-32-32-32-1 on nucleo-f411re", what, power_plant(), "nucleo-f411re", learning), flush=True)
+    for choice in ("last:1", "head:classes=2"):
+        detector = load(person_detector)
+        print(row("vww_96_int8 on mps2-an386", choice, detector, "mps2-an386", Learning(choice)), flush=True)
+    for peer in (TINYOL, TINY_TRAINING):
+        cells = f"| | | {peer.infer:,g} {peer.unit} | {peer.learn:,g} | +{100 * peer.more:.1f} % |"
+        print(f"| {peer.what} | {peer.source} | {cells}")
+
+
+def power_plant() -> Module:
+    """The network of `lichen demo power-plant`."""
+    torch.manual_seed(0)
+    sizes = (4, 32, 32, 32)
+    hidden = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
+    network = nn.Sequential(*hidden, nn.Linear(32, 1))
+    return from_torch(torch.export.export(network, (torch.zeros(1, 4),)), "power_plant")
+
+
+def row(name: str, what: str, module: Module, board: str, learning: Learning) -> str:
+    """One line of the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        built: Compilation = compile_model(module, board, Path(folder) / "model", learning=learning)
+    infer, learn = built.functions
+    assert infer.instructions is not None and learn.instructions is not None
+    more = 100 * (learn.instructions / infer.instructions - 1)
+    return (
+        f"| {name} | {what} | {built.ram:,} | {built.flash:,} | {learn.flash:,} | {infer.instructions:,} "
+        f"| {learn.instructions:,} | +{more:.1f} % |"
+    )
+
+
+if __name__ == "__main__":
+    main()
