@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +99,20 @@ def test_models_that_do_not_learn_say_so(tmp_path: Path) -> None:
         for ask in (lambda: device.learn(np.zeros(1), 0), device.metrics, lambda: device.begin_learning(0.1)):
             with pytest.raises(InputError, match="compile it with --learn"):
                 ask()
+
+
+def test_an_arduino_uno_learns(tmp_path: Path) -> None:
+    """Eight bits, 2 kB of RAM: the lessons, the metrics and what survives a reset, on simavr."""
+    if shutil.which("avr-gcc") is None:
+        pytest.skip("avr-gcc is not installed")
+    lichen.compile(mlp([4, 6, 3], activation="none"), "uno", tmp_path / "model", learning=ONLINE)
+    x, labels = clusters([2, 7, 4] * 10)
+    with lichen.connect(tmp_path / "model", on="simavr") as device, lichen.connect(tmp_path / "model") as host:
+        assert device.learn(x, labels).samples == host.learn(x, labels).samples == 30
+        np.testing.assert_array_equal(device.metrics().confusion, host.metrics().confusion)
+        np.testing.assert_allclose(device.infer(x[0])[0], host.infer(x[0])[0], atol=1e-4)
+        device.save()
+        device.reset()
+        assert device.metrics().labels == ()
+        device.load()
+        assert device.metrics().labels == (2, 7, 4)
