@@ -82,6 +82,27 @@ class Step:
         """The written intervals of the result that is `buffer`."""
         return self.accesses.writes[self.writes.index(buffer)]
 
+    @cached_property
+    def ring_lives(self) -> dict[str, NDArray[np.bool_]]:
+        """Of each ring, at which parts it holds a row that this part writes or reads, or a later one reads."""
+        lives = {ring: np.zeros(len(self.parts), np.bool_) for ring in self.rings}
+        written: dict[tuple[str, int], int] = {}
+        for k, part in enumerate(self.parts):
+            for i, rows in enumerate(part.reads):
+                if rows.buffer in lives:
+                    lo, hi = _hull([part.accesses.reads[i]])
+                    touched = range(lo // rows.row_bytes, -(-hi // rows.row_bytes))
+                    since = min((written[rows.tensor, row] for row in touched), default=k)
+                    lives[rows.buffer][since : k + 1] = True
+            for i, rows in enumerate(part.writes):
+                if rows.buffer in lives:
+                    lo, hi = _hull([part.accesses.writes[i]])
+                    written.update(
+                        ((rows.tensor, row), k) for row in range(lo // rows.row_bytes, -(-hi // rows.row_bytes))
+                    )
+                    lives[rows.buffer][k] = True
+        return lives
+
 
 @dataclass(frozen=True)
 class Problem:
