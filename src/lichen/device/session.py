@@ -107,6 +107,7 @@ class Session(Closing):
         """Begins anew with a device that was reset; its model has its initial state. Raises `DeviceError` if it is another model."""
         self.info = Info.parse(self.link.request(Operation.INFO))
         self._is_waiting = False
+        self._taken: int | None = None  # samples the device has counted, where that is known
         sizes, manifest = self._tensor_bytes(), self._manifest
         functions = {} if manifest is None else manifest.get("functions", {})
         self.learn_inputs = [Slot.of_tensor(t) for t in functions.get("learn", {}).get("inputs", ())]
@@ -165,6 +166,7 @@ class Session(Closing):
         if not 0 <= rate < float("inf"):
             raise InputError(f"a learning rate of {rate} is not a number from 0")
         self.link.request(Operation.BEGIN, struct.pack("<f", rate))
+        self._taken = 0
 
     @property
     def samples_at_once(self) -> int:
@@ -190,15 +192,16 @@ class Session(Closing):
         if len(payload) > self.info.max_payload:  # one sample, larger than a frame
             self._write([(self.info.inputs + i, data) for i, data in enumerate(samples[0])])
             payload = b""
-        before = self.lessons().samples if len(samples) > 1 else 0
+        before = self.lessons().samples if self._taken is None else self._taken
+        self._taken = None  # not known until the answer has come
         try:
             self.link.request(Operation.LEARN, payload, deadline=self._inference_deadline)
         except RefusedError as error:
             status = lesson_status(error.status)
             if status is None:
                 raise
-            sample = self.lessons().samples - before if len(samples) > 1 else 0
-            raise LessonError(self.info.name, status, sample) from error
+            raise LessonError(self.info.name, status, self.lessons().samples - before) from error
+        self._taken = before + len(samples)
 
     def lessons(self) -> LessonCounts:
         """What was learned since `begin_learning` or the device's reset; losses are from before the update they led to."""
@@ -213,6 +216,7 @@ class Session(Closing):
     def reset(self) -> None:
         """Sets the model's state to its initial values."""
         self.link.request(Operation.RESET)
+        self._taken = None
 
     def read_state(self) -> bytes:
         """The model's state as a blob, see `lichen.backend.state`. Raises `InputError` if the model has none."""
