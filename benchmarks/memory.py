@@ -18,22 +18,18 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import nn
 
 from lichen.compiler import analyze, compile_model
 from lichen.device.count import count_first
 from lichen.device.executor import open_executor
 from lichen.ir.module import Array, Module
-from lichen.nn.inverted_residual import random_images
-from lichen.nn.quantize import quantize
-from lichen.nn.zoo import mcunet_vww1, mobilenet_v2
+from lichen.nn.zoo import MCUNET_VWW1, mobilenet_v2_architecture
 from lichen.plan.schedule import Schedule
-from lichen.reading import from_torch, load
+from lichen.reading import load
+from lichen.search.candidate import candidate
 from lichen.targets.folder import open_folder
 
 BOARD = "mps2-an386"
-CALIBRATION_IMAGES = 4
 
 LAYERS, STREAMED, BY_ROWS, REPEATED = "layer by layer", "streamed", "input by rows", "input by rows, recomputing"
 
@@ -61,13 +57,6 @@ def reference(name: str) -> Module:
     return load(Path(os.environ["LICHEN_DATA"]) / "models" / f"{name}.tflite")
 
 
-def untrained(name: str, build: Callable[[], nn.Module], resolution: int) -> Module:
-    """A model of the zoo with random weights, quantised."""
-    images = random_images(CALIBRATION_IMAGES, 3, resolution, seed=1)
-    with torch.no_grad():
-        return from_torch(quantize(build(), images[:1], [images]), name)
-
-
 CASES = (
     Case(
         "resnet8_int8",
@@ -83,13 +72,13 @@ CASES = (
     ),
     Case(
         "mcunet_vww1",
-        partial(untrained, "mcunet_vww1", mcunet_vww1, 80),
+        partial(candidate, MCUNET_VWW1, 80, 2, "mcunet_vww1"),
         "TinyEngine 93,992; in patches 62,352 + 19,200 of image, MACs +10 %",
         {LAYERS: Goal(80_000), STREAMED: Goal(30_000), BY_ROWS: Goal(16_000)},
     ),
     Case(
         "mobilenet_v2",
-        partial(untrained, "mobilenet_v2", mobilenet_v2, 224),
+        partial(candidate, mobilenet_v2_architecture(), 224, 1000, "mobilenet_v2"),
         "MCUNetV2's paper 1,372 kB; in patches 172 kB, MACs +10 %",
         {BY_ROWS: Goal(172_000), REPEATED: Goal(100_000, 0.03)},
     ),

@@ -248,6 +248,19 @@ def test_analyze_shows_the_arena_over_time(tmp_path: Path) -> None:
     assert "end in .png or .svg" in lichen("analyze", path, "--picture", tmp_path / "arena.txt", code=2)
 
 
+def test_search_redistribute_answers() -> None:
+    """The network first, then proposals with less recomputation at equal MACs; damaged notation and nowhere to go are bad usage."""
+    command = ("search", "redistribute", "k3s2c8 8k3c8r 16k5s2c8 24k3s2c8 48k3c8r", "--resolution", 32, "--early", 4)
+    got = answer(*command, "--strips", 2)
+    first, *others = got["proposals"]
+    assert list(first) == ["notation", "early", "early_field", "field", "macs", "arena", "strips_macs"]
+    assert others and list(first["arena"]) == ["layers", "streamed", "strips"]
+    assert all(p["strips_macs"] - p["macs"] < first["strips_macs"] - first["macs"] for p in others)
+    assert first["notation"] in lichen(*command)
+    assert "item 1, 8q3" in lichen("search", "redistribute", "8q3", "--resolution", 32, code=2)
+    assert "first stage" in lichen("search", "redistribute", "k3c8", "--resolution", 32, code=2)
+
+
 def test_boards_and_doctor_answer() -> None:
     """The six boards of the design, and every tool with what it enables."""
     names = {board["name"] for board in answer("boards")["boards"]}
@@ -255,10 +268,12 @@ def test_boards_and_doctor_answer() -> None:
     assert all(tool["enables"] and tool["install"] for tool in answer("doctor")["tools"])
 
 
-@pytest.mark.parametrize("verb", ["demo", "analyze", "compile", "validate", "run", "profile", "boards", "doctor"])
+@pytest.mark.parametrize(
+    "verb", ["demo", "analyze", "compile", "validate", "run", "profile", "search", "boards", "doctor"]
+)
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
-    """`--help` ends in an example; `demo` has it on each demonstration."""
-    text = lichen(verb, *(["digits"] if verb == "demo" else []), "--help")
+    """`--help` ends in an example; `demo` and `search` have it on each of what they offer."""
+    text = lichen(verb, *{"demo": ["digits"], "search": ["redistribute"]}.get(verb, []), "--help")
     assert "Example: lichen" in text
 
 

@@ -9,7 +9,7 @@ import typer
 
 from lichen import __version__
 
-VERBS = ("demo", "analyze", "compile", "validate", "run", "learn", "profile", "boards", "doctor")
+VERBS = ("demo", "analyze", "compile", "validate", "run", "learn", "profile", "search", "boards", "doctor")
 
 app = typer.Typer(
     name="lichen",

@@ -60,12 +60,12 @@ def cifar_mobilenet(seed: int = 0) -> nn.Module:
 
 def mcunet_vww1(seed: int = 0) -> nn.Module:
     """80x80x3 images -> 2 logits: `MCUNET_VWW1`, untrained, about 430,000 weights and 11.6 million MACs."""
-    return _untrained(MCUNET_VWW1, resolution=80, classes=2, seed=seed)
+    return untrained(MCUNET_VWW1, resolution=80, classes=2, seed=seed)
 
 
 def mobilenet_v2(width: float = 1.0, resolution: int = 224, classes: int = 1000, seed: int = 0) -> nn.Module:
     """`resolution` x `resolution` x 3 images -> `classes` logits: MobileNetV2, untrained; 1.0 at 224 has 301 million MACs."""
-    return _untrained(mobilenet_v2_architecture(width), resolution, classes, seed)
+    return untrained(mobilenet_v2_architecture(width), resolution, classes, seed)
 
 
 def mobilenet_v2_architecture(width: float = 1.0) -> Architecture:
@@ -94,7 +94,8 @@ def _rounded(channels: float) -> int:
     return nearest + 8 if nearest < 0.9 * channels else nearest
 
 
-def _untrained(architecture: Architecture, resolution: int, classes: int, seed: int) -> nn.Module:
+def untrained(architecture: Architecture, resolution: int, classes: int, seed: int = 0) -> nn.Module:
+    """The network with random weights, its activations kept sane: (n, inputs, `resolution`, `resolution`) -> logits (n, `classes`)."""
     model = _seeded(seed, lambda: build(architecture, classes))
     return settle(model, random_images(4, architecture.inputs, resolution, seed))
 
