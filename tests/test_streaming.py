@@ -13,7 +13,9 @@ from lichen.device.executor import open_executor
 from lichen.device.validate import validate
 from lichen.errors import DoesNotFitError
 from lichen.ir.interpret import Interpreter
+from lichen.learning.learner import Learning
 from lichen.reading import load
+from lichen.running import Device
 from lichen.targets.folder import open_folder
 from native_check import random_input
 
@@ -73,3 +75,22 @@ def test_a_limit_that_nothing_meets_is_refused(lichen_data: Path, tmp_path: Path
     with pytest.raises(DoesNotFitError, match=f"needs {smallest:,} bytes"):
         compile_model(load(path), "mps2-an386", tmp_path / "model", ram=smallest - 1)
     assert not (tmp_path / "model").exists()
+
+
+def test_what_learns_streams_too(lichen_data: Path, tmp_path: Path) -> None:
+    """A frozen network that streams teaches its head to the byte what it teaches layer by layer, in no more RAM than inference takes."""
+    path = lichen_data / "models" / "resnet8_int8.tflite"
+    learning = Learning("last:1", learning_rate=0.1)
+    layers = compile_model(load(path), "mps2-an386", tmp_path / "layers", learning=learning)
+    streamed = compile_model(load(path), "mps2-an386", tmp_path / "streamed", ram=17_000, learning=learning)
+    infer, learn = streamed.functions
+    assert learn.arena <= 1.05 * infer.arena and streamed.arena < layers.arena / 2
+    rng = np.random.default_rng(0)
+    x = np.stack([random_input(load(path).infer.inputs[0].type, rng) for _ in range(20)])
+    states = []
+    for built in (layers, streamed):
+        with Device(open_folder(built.path), "native") as device:
+            device.learn(x, np.arange(20) % 10)
+            states.append(device.states())
+    for name, learned in states[0].items():
+        np.testing.assert_array_equal(states[1][name], learned)

@@ -181,11 +181,17 @@ def compile_model(
         module = make_learner(module, learning)
     if isinstance(schedule, Schedule):
         chosen, input_rows = schedule, schedule.input_rows
+        kind, limit = "auto" if chosen.regions else "layers", chosen.arena
     else:
         kind = schedule or ("layers" if ram is None else "auto")
         state = sum(s.type.bytes for s in module.states())
-        chosen = choose(module.infer, target.core, kind, (target.ram if ram is None else ram) - state, input_rows)
-    program = plan_module(module, target.core, chosen.regions)
+        limit = (target.ram if ram is None else ram) - state
+        chosen = choose(module.infer, target.core, kind, limit, input_rows)
+    others = [
+        choose(function, target.core, kind, limit) for name, function in module.functions.items() if name != "infer"
+    ]
+    regions = [region for schedule in (chosen, *others) for region in schedule.regions]
+    program = plan_module(module, target.core, regions)
     sources = emit(program, optimize)
     known = Compilation(
         name=module.name,

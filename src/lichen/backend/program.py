@@ -113,10 +113,10 @@ class Program:
 def plan_module(module: Module, core: Core, regions: Sequence[Region] = ()) -> Program:
     """Chooses the kernels for `core`, then order and offsets of each function. Raises `UnsupportedError` where there is no kernel.
 
-    `regions` of `infer` are streamed.
+    `regions`, of any of the functions, are streamed.
     """
     functions = {
-        name: plan_function(function, core, regions if name == "infer" else ())
+        name: plan_function(function, core, [r for r in regions if r.operations[0] in function.operations])
         for name, function in module.functions.items()
     }
     return Program(module, functions, place_state(module))
