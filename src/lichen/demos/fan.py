@@ -23,12 +23,6 @@ from lichen.report.error_histograms import draw_error_histograms
 from lichen.report.score_curves import draw_score_curves
 from lichen.targets.board import Board
 
-TINYOL = (1748.0, 1921.0)
-"""Microseconds of an inference, and of one with an update, on the paper's Arduino Nano 33 BLE: 40 inputs, an embedding of 4, hidden sizes not told."""
-
-TINY_TRAINING = (65.3e6, 124.8e6)
-"""Instructions of an inference and of one full step of tiny-training's 49 kB configuration (Lin et al., NeurIPS 2022), as measured under QEMU."""
-
 COMPARED_EPOCHS = 50
 """The offline classifier that the online one is to be measured by has gone through its windows so often."""
 
