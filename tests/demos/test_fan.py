@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -11,9 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lichen.cli import demo
+from lichen.compiler import Compilation
 from lichen.data.ceiling_fan import load_ceiling_fan
+from lichen.demos import fan
+from lichen.demos.fan_autoencoder import Errors, FineTuning
+from lichen.demos.fan_classifier import Classification
 from lichen.demos.fan_parts import FAULT, FIELD, KINDS, NORMAL, load_sessions
-from lichen.device.count import count_first, count_lesson
+from lichen.device.count import Count, count_first, count_lesson
 from lichen.targets.board import load_board
 from lichen.targets.folder import open_folder
 
@@ -95,3 +101,44 @@ def test_missing_package_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "pip install 'lichen[torch,demos,report]'" in done.stderr
+
+
+def result() -> fan.Result:
+    """Figures that are easy to follow."""
+    built = Compilation(
+        "m", load_board("nano33ble"), Path(), 0, arena=100, state=200, stack=50, weights=1000, code=2000, fits=True
+    )
+    before = Errors(np.array([20.0, 30.0]), np.array([5.0, 9.0]), auc=0.0, false_alarms=1.0, detected=1.0)
+    after = Errors(np.array([0.5, 1.0]), np.array([5.0, 9.0]), auc=1.0, false_alarms=0.0, detected=1.0)
+    tuning = FineTuning(1.5, before, after, built, Count(1000, 6400, "modelled"), Count(1500, 12800, "modelled"))
+    curves = {"class by class": [(50, 0.1), (100, 0.9)], "shuffled": [(50, 0.8), (100, 0.95)]}
+    counts = Count(2000, 9600, "modelled"), Count(2200, 10240, "modelled")
+    return fan.Result(tuning, Classification(curves, curves, [(1, 0.7), (50, 0.97)], [0, 25, 50, 75], built, *counts))
+
+
+def test_costs_follow_from_counts() -> None:
+    """Overhead is of instructions, microseconds are cycles at 64 MHz; each half of the demo has its own."""
+    answer = result().answer()
+    assert list(answer)[: len(KEYS)] == KEYS
+    assert answer["overhead"] == pytest.approx(0.5)
+    assert answer["microseconds"] == {"infer": 100.0, "learn": 200.0}
+    assert answer["classifier"]["overhead"] == pytest.approx(0.1)
+    assert answer["classifier"]["microseconds"] == {"infer": 150.0, "learn": 160.0}
+    assert answer["ram"] == 350 and answer["flash"] == 3000
+
+
+def test_tables_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before and after, the kinds beside river and offline, and the costs beside TinyOL's; without matplotlib no pictures."""
+    monkeypatch.setattr(fan, "run", lambda bar, out, on, seed: result())
+    demo.fan(tmp_path / "kept", "qemu", 0, False)
+    rows = [" ".join(line.replace("│", " ").split()) for line in capsys.readouterr().out.splitlines()]
+    assert "as deployed 0.000 100.0% 100.0%" in rows
+    assert "after 2,000 updates on the device 1.000 0.0% 100.0%" in rows
+    assert "class by class 0.900 0.900 0.970" in rows
+    assert "autoencoder, last layer learns 100 200 +50.0% 350 3,000" in rows
+    assert "TinyOL (measured, arXiv 2103.08295) 1,748 1,921 +9.9% – –" in rows
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["errors.png", "f1.png", "result.json"]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    demo.fan(tmp_path / "bare", "qemu", 0, False)
+    assert "pip install 'lichen[report]'" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "bare").iterdir()] == ["result.json"]
