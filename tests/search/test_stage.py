@@ -13,25 +13,26 @@ from lichen.search.candidate import candidate
 from lichen.search.redistribute import redistribute
 from lichen.search.stage import stage_cost
 
-NETWORK = parse("k3s2c8 8k3c8r 16k5s2c8 24k5c8r 24k3c8r 48k3s2c16 48k3c16r 48k3c16r")
-RESOLUTION, CLASSES = 48, 3
+NETWORK = parse("k3s2c8 48k5c8r 48k3c8r 48k5s2c16 48k3s2c16 48k3c16r 48k3c16r")
+RESOLUTION, CLASSES, EARLY = 64, 3, 5
 
 
 def test_redistribution_saves_what_strips_compute_twice() -> None:
-    """At equal multiplications each stronger redistribution computes less twice; more strips need less memory and compute more twice."""
-    proposals = redistribute(NETWORK, RESOLUTION, CLASSES, early=6)
+    """At equal multiplications the redistributed network computes less twice and needs less memory; more strips compute more twice."""
+    proposals = redistribute(NETWORK, RESOLUTION, CLASSES, early=EARLY)
     assert len(proposals) >= 3
-    overheads = []
+    overheads, arenas = [], []
     for proposal in (proposals[0], proposals[-1]):
         module = candidate(proposal.architecture, RESOLUTION, CLASSES)
         assert sum(operator(op.kind).macs(op) for op in module.infer.operations) == proposal.macs
         one, two, three = (stage_cost(proposal, module, strips, PLAIN) for strips in (1, 2, 3))
         assert one.strips_macs == proposal.macs < two.strips_macs < three.strips_macs
-        assert one.layers == two.layers and one.strips > two.strips
+        assert one.layers == two.layers > one.strips > two.strips
         schedules = front(module.infer, PLAIN)
         assert (one.layers, one.streamed) == (schedules[0].arena, schedules[-1].arena)
         overheads.append(two.strips_macs / proposal.macs - 1)
-    assert overheads[1] < 0.6 * overheads[0]
+        arenas.append(two.strips)
+    assert overheads[1] < 0.6 * overheads[0] and arenas[1] < arenas[0]
 
 
 def test_overhead_by_hand() -> None:
@@ -45,6 +46,6 @@ def test_overhead_by_hand() -> None:
 
 def test_too_many_strips_are_refused() -> None:
     """A strip has a column at least."""
-    (original, *_) = redistribute(NETWORK, RESOLUTION, CLASSES, early=6)
-    with pytest.raises(InputError, match="7 strips"):
-        stage_cost(original, candidate(NETWORK, RESOLUTION, CLASSES), 7, PLAIN)
+    (original, *_) = redistribute(NETWORK, RESOLUTION, CLASSES, early=EARLY)
+    with pytest.raises(InputError, match="9 strips"):
+        stage_cost(original, candidate(NETWORK, RESOLUTION, CLASSES), 9, PLAIN)
