@@ -11,7 +11,7 @@ import hashlib
 import math
 import re
 import textwrap
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,51 +154,48 @@ def _step(
     tables: _Tables,
     shared: SharedCalls,
 ) -> str:
+    def statement(
+        operation: Operation,
+        call: KernelCall,
+        place: Callable[[Value, int | None], str],
+        scratch: Sequence[int],
+        rows: tuple[str, ...],
+        indent: str,
+    ) -> str:
+        """A call of a kernel, or of the function that makes it for several places."""
+        owner, offsets = namer(operation.name), iter(scratch)
+        texts = {
+            i: place(*value) if (value := _value(operation, argument)) else f"arena + {next(offsets)}"
+            for i, argument in enumerate(call.arguments)
+            if not isinstance(argument, Table)
+        }
+        rows = () if call.rows is None else rows
+
+        def kernel(texts: Mapping[int, str], rows: Sequence[str], indent: str = "    ") -> str:
+            return _kernel(call, tables, owner, texts, rows, indent)
+
+        name = shared.name(owner, operation, call, kernel)
+        if name is None:
+            return kernel(texts, rows, indent)
+        return wrap([*texts.values(), *rows], f"{indent}{name}(", ");", indent=len(indent) + 4)
+
     if isinstance(step, Step):
-        statement = _single(program, planned, step, namer, tables, shared)
-        return f"{_comment(step.operation)}\n    LICHEN_MARK({index});\n{statement}"
+
+        def whole(value: Value, rows: int | None) -> str:
+            address = _address(program, planned, value)
+            return address if rows is None else view(value, address, rows)
+
+        text = statement(step.operation, step.call, whole, step.scratch, ("0", str(step.call.rows)), "    ")
+        return f"{_comment(step.operation)}\n    LICHEN_MARK({index});\n{text}"
 
     kept = row_place(step.region, lambda value, byte: _address(program, planned, value, byte))
     inputs = planned.function.inputs
     statements = [fetch(value, inputs.index(value), kept(value, None)) for value in step.region.sources]
     for operation, call, scratch in zip(step.region.operations, step.calls, step.scratch, strict=True):
-        rows = () if call.rows is None else ("row", "row + 1")
-        owner, indent, offsets = namer(operation.name), " " * 8, iter(scratch)
-        texts = {
-            i: kept(*value) if (value := _value(operation, argument)) else f"arena + {next(offsets)}"
-            for i, argument in enumerate(call.arguments)
-            if not isinstance(argument, Table)
-        }
-        statement = _statement(call, tables, owner, texts, rows, indent)
-        statements.append(f"{_comment(operation, indent)}\n{statement}")
+        text = statement(operation, call, kept, scratch, ("row", "row + 1"), " " * 8)
+        statements.append(f"{_comment(operation, ' ' * 8)}\n{text}")
     schedule = tables.add(namer(f"{step.operation.name}_rows"), Table("schedule", np.array(step.region.calls, np.int8)))
     return f"    LICHEN_MARK({index});\n{streamed(step.region, schedule, statements)}"
-
-
-def _single(
-    program: Program, planned: PlannedFunction, step: Step, namer: Namer, tables: _Tables, shared: SharedCalls
-) -> str:
-    """The call of a layer: of its kernel, or of the function that makes it for several functions."""
-    operation, call, owner = step.operation, step.call, namer(step.operation.name)
-    rows = () if call.rows is None else ("0", str(call.rows))
-
-    def statement(addresses: Mapping[int, str]) -> str:
-        def place(index: int, value: Value, rows: int | None) -> str:
-            return addresses[index] if rows is None else view(value, addresses[index], rows)
-
-        texts = {i: place(i, *v) if (v := _value(operation, call.arguments[i])) else addresses[i] for i in addresses}
-        return _statement(call, tables, owner, texts, rows, "    ")
-
-    offsets = iter(step.scratch)
-    addresses = {
-        i: _address(program, planned, value[0])
-        if (value := _value(operation, argument))
-        else f"arena + {next(offsets)}"
-        for i, argument in enumerate(call.arguments)
-        if not isinstance(argument, Table)
-    }
-    name = shared.name(owner, operation, call, statement)
-    return statement(addresses) if name is None else wrap([*addresses.values()], f"    {name}(", ");", indent=8)
 
 
 def _value(operation: Operation, argument: Argument) -> tuple[Value, int | None] | None:
@@ -209,8 +206,8 @@ def _value(operation: Operation, argument: Argument) -> tuple[Value, int | None]
     return values[argument.index], argument.rows
 
 
-def _statement(
-    call: KernelCall, tables: _Tables, owner: str, texts: Mapping[int, str], rows: tuple[str, ...], indent: str
+def _kernel(
+    call: KernelCall, tables: _Tables, owner: str, texts: Mapping[int, str], rows: Sequence[str], indent: str
 ) -> str:
     """A kernel call; `texts` are the arguments that are not tables, by their index."""
     arguments = [f"&{tables.add_params(owner, call)}"] if call.params else []

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from lichen.ir.module import Value
 from lichen.plan.rows import Region, pixel_bytes, row_bytes
 
-_SUFFIXES = {"int8": "s8", "float32": "f32"}
+SUFFIXES = {"int8": "s8", "float32": "f32"}
 
 
 def view(value: Value, address: str, rows: int) -> str:
     """A view of a tensor of which `rows` rows are kept at `address`."""
-    return f"lichen_rows_{_SUFFIXES[str(value.type.dtype.numpy)]}({address}, {rows})"
+    return f"lichen_rows_{SUFFIXES[str(value.type.dtype.numpy)]}({address}, {rows})"
 
 
 def row_place(region: Region, address: Callable[[Value, int], str]) -> Callable[[Value, int | None], str]:
