@@ -163,13 +163,15 @@ def _step(
         indent: str,
     ) -> str:
         """A call of a kernel, or of the function that makes it for several places."""
-        owner, offsets = namer(operation.name), iter(scratch)
+        owner, offsets, by_rows = namer(operation.name), iter(scratch), shared.takes_rows(operation, call)
         texts = {
-            i: place(*value) if (value := _value(operation, argument)) else f"arena + {next(offsets)}"
+            i: place(value[0], value[1] if by_rows else None)
+            if (value := _value(operation, argument))
+            else f"arena + {next(offsets)}"
             for i, argument in enumerate(call.arguments)
             if not isinstance(argument, Table)
         }
-        rows = () if call.rows is None else rows
+        rows = rows if by_rows and call.rows is not None else ()
 
         def kernel(texts: Mapping[int, str], rows: Sequence[str], indent: str = "    ") -> str:
             return _kernel(call, tables, owner, texts, rows, indent)

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from lichen.backend.literals import C_TYPES, wrap
-from lichen.backend.program import Program
+from lichen.backend.program import Program, Step, StreamedStep
 from lichen.backend.streamed import SUFFIXES
 from lichen.ir.kernel import Argument, KernelCall, Operand, Scratch, Table
 from lichen.ir.module import Operation
-
-_ROWS = ("row_begin", "row_end")
 
 
 class SharedCalls:
     """Which calls of `program` are shared, and the functions that were made of them so far.
 
-    Calls are alike if kernel, shapes, tables and types are the same. Where tensors lie, and which rows are computed, is for the parameters.
+    Calls are alike if kernel, shapes, tables and types are the same; where tensors lie is for the parameters. So is which rows are computed
+    and kept, if any of the places is a stage of a region.
     """
 
     def __init__(self, program: Program) -> None:
         self._model = program.module.name
-        steps = (step for planned in program.functions.values() for step in planned.steps)
-        seen = Counter(
-            _alike(operation, call)
-            for step in steps
-            for operation, call in zip(step.operations, step.calls, strict=True)
-        )
+        steps = [step for planned in program.functions.values() for step in planned.steps]
+        seen = Counter(_alike(*one) for step in steps for one in _calls(step))
         self._shared = {key for key, places in seen.items() if places > 1}
+        self._by_rows = {_alike(*one) for step in steps if isinstance(step, StreamedStep) for one in _calls(step)}
         self._names: dict[object, str] = {}
         self._definitions: list[str] = []
+
+    def takes_rows(self, operation: Operation, call: KernelCall) -> bool:
+        """Whether the parameters of a call are views and a range of rows; if not, addresses of whole tensors."""
+        key = _alike(operation, call)
+        return key not in self._shared or key in self._by_rows
 
     def name(
         self,
@@ -48,15 +49,33 @@ class SharedCalls:
             return None
         if key not in self._names:
             self._names[key] = name = f"{self._model}_k_{owner}"
-            given = [i for i, argument in enumerate(call.arguments) if not isinstance(argument, Table)]
-            parameters = {i: f"x{n}" for n, i in enumerate(given)}
-            rows = () if call.rows is None else _ROWS
-            typed = [f"{_c_type(operation, call.arguments[i])}{parameters[i]}" for i in given]
-            head = wrap(
-                [*typed, *(f"int {row}" for row in rows)], f"static LICHEN_ONE_COPY void {name}(", ")", indent=4
-            )
-            self._definitions.append(f"{head}\n{{\n{statement(parameters, rows)}\n}}\n")
+            self._definitions.append(self._definition(name, operation, call, statement))
         return self._names[key]
+
+    def _definition(
+        self,
+        name: str,
+        operation: Operation,
+        call: KernelCall,
+        statement: Callable[[Mapping[int, str], Sequence[str]], str],
+    ) -> str:
+        by_rows = self.takes_rows(operation, call)
+        typed: list[str] = []
+        texts: dict[int, str] = {}
+        for index, argument in enumerate(call.arguments):
+            if isinstance(argument, Table):
+                continue
+            c_type, suffix, kept = _type(operation, argument)
+            parameter = f"x{len(typed)}"
+            is_view = kept is not None and by_rows
+            typed.append(f"lichen_view_{suffix} {parameter}" if is_view else f"{c_type} *{parameter}")
+            texts[index] = parameter if is_view or kept is None else f"lichen_rows_{suffix}({parameter}, {kept})"
+        rows: tuple[str, ...] = ()
+        if call.rows is not None:
+            rows = ("row_begin", "row_end") if by_rows else ("0", str(call.rows))
+            typed += [f"int {row}" for row in rows if by_rows]
+        head = wrap(typed, f"static LICHEN_ONE_COPY void {name}(", ")", indent=4)
+        return f"{head}\n{{\n{statement(texts, rows)}\n}}\n"
 
     @property
     def text(self) -> str:
@@ -64,19 +83,23 @@ class SharedCalls:
         return "".join(f"\n{definition}" for definition in self._definitions)
 
 
+def _calls(step: Step | StreamedStep) -> Iterator[tuple[Operation, KernelCall]]:
+    return zip(step.operations, step.calls, strict=True)
+
+
 def _alike(operation: Operation, call: KernelCall) -> object:
     def of(argument: Argument) -> object:
         if isinstance(argument, Table):
             return str(argument.data.dtype), argument.data.tobytes()
-        return type(argument), _c_type(operation, argument)
+        return type(argument), _type(operation, argument)
 
-    return call.kernel, tuple(call.params.items()), tuple(map(of, call.arguments))
+    return call.kernel, tuple(call.params.items()), tuple(map(of, call.arguments)), call.rows
 
 
-def _c_type(operation: Operation, argument: Argument) -> str:
-    """The type of a parameter, up to where its name begins."""
+def _type(operation: Operation, argument: Argument) -> tuple[str, str, int | None]:
+    """The C type of an argument's elements, its suffix, and of how many rows it is a view."""
     if isinstance(argument, Table | Scratch):
-        return "int8_t *"
+        return "int8_t", "s8", None
     values = operation.operands if isinstance(argument, Operand) else operation.results
     dtype = str(values[argument.index].type.dtype.numpy)
-    return f"{C_TYPES[dtype]} *" if argument.rows is None else f"lichen_view_{SUFFIXES[dtype]} "
+    return C_TYPES[dtype], SUFFIXES.get(dtype, ""), argument.rows
