@@ -114,6 +114,9 @@ def _build(
         by_rows = function == "infer" and planned.infer.row_inputs
         blocks.append(
             _RUN.replace("SOURCE", _SOURCE if by_rows else "(void)rows;")
+            .replace(
+                "AGAIN", str(sum(len(r.passes) - 1 for r in regions[index] if r.sources) * len(module.infer.inputs))
+            )
             .replace("ARGUMENTS", "&instance, &source" if by_rows else "&instance")
             .replace("INPUTS", str(len(module.functions[function].inputs)))
             .replace("NAME", f"m{index}")
@@ -137,20 +140,22 @@ enum { MOST_IMAGES = 8, MOST_BYTES = 1 << 20 };
 typedef struct {
     unsigned char bytes[MOST_IMAGES][MOST_BYTES];
     size_t row_bytes[MOST_IMAGES];
-    unsigned next[MOST_IMAGES];
+    unsigned next[MOST_IMAGES], again;
 } image_rows;
 
 bool next_row(void *context, unsigned input, unsigned row, void *destination);
 bool next_row(void *context, unsigned input, unsigned row, void *destination)
 {
     image_rows *rows = (image_rows *)context;
-    if (row != rows->next[input]++) abort(); /* 0, 1, 2, ..., each once */
+    if (row == 0 && rows->next[input] > 0 && rows->again-- > 0) rows->next[input] = 0;
+    if (row != rows->next[input]++) abort(); /* 0, 1, 2, ..., as often as there are strips */
     memcpy(destination, rows->bytes[input] + row * rows->row_bytes[input], rows->row_bytes[input]);
     return true;
 }
 """
 
 _SOURCE = """const lichen_row_source source = {&rows, next_row};
+            rows.again = AGAIN;
             for (unsigned i = 0; i < INPUTS; i++) {
                 rows.next[i] = 0;
                 rows.row_bytes[i] = NAME_input_row_bytes(i);

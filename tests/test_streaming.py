@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphs import deep_module
 from lichen.compiler import analyze, compile_model
 from lichen.device.count import count_first
 from lichen.device.executor import open_executor
@@ -54,6 +55,24 @@ def test_same_bytes_with_the_input_by_rows(lichen_data: Path, tmp_path: Path) ->
             np.testing.assert_array_equal(executor.run([x[np.newaxis]])[0][0], expected)
     counts = [count_first(open_folder(f.path), "qemu", [x[np.newaxis]]).instructions for f in (layers, rows)]
     assert counts[0] is not None and counts[1] is not None and counts[1] <= 1.05 * counts[0]
+
+
+def test_strips_on_the_chip(tmp_path: Path) -> None:
+    """The least memory of a small network: strips, from an input in RAM and from rows that come once for each; the MACs are told."""
+    for input_rows in (False, True):
+        module = deep_module()
+        schedule = analyze(module, "mps2-an386", input_rows, rows_again=True).schedules[-1]
+        assert schedule.more_macs and schedule.regions[0].strips
+        built = compile_model(module, "mps2-an386", tmp_path / "model", schedule=schedule)
+        assert built.macs == schedule.macs > analyze(deep_module()).macs and built.arena <= schedule.arena
+        model = open_folder(built.path)
+        assert model.manifest["macs"] == sum(op["macs"] for op in model.manifest["ops"]) == schedule.macs
+        x = random_input(deep_module().infer.inputs[0].type, np.random.default_rng(2))
+        for on in ("native", "qemu"):
+            with open_executor(model, on) as executor:
+                for _ in range(2):
+                    got = executor.run([x[np.newaxis]])[0][0]
+                    np.testing.assert_array_equal(got, Interpreter(deep_module()).run([x])[0])
 
 
 def test_what_streams_is_validated_at_its_ends(lichen_data: Path, tmp_path: Path) -> None:

@@ -47,9 +47,10 @@ def compile(
     ram: int | None = None,
     input_rows: bool = False,
     learning: Learning | None = None,
+    rows_again: bool = False,
 ) -> Compilation:
     """Writes the folder `out` with the C of `module` for `board`, linked and measured. See `lichen.compiler.compile_model`."""
-    return _compile_model(module, board, _Path(out), optimize, schedule, ram, input_rows, learning)
+    return _compile_model(module, board, _Path(out), optimize, schedule, ram, input_rows, learning, rows_again)
 
 
 def connect(folder: str | _Path, on: str = "native") -> Device:

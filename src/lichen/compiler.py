@@ -63,7 +63,7 @@ class Analysis:
     module: Module
     """What was analysed, after the rewrites."""
     schedules: tuple[Schedule, ...]
-    """From layer by layer to the least memory; none computes anything twice, so all have the same MACs."""
+    """From layer by layer to the least memory; those with strips compute some of it twice."""
     input_rows: bool
     """Whether inputs come by rows."""
     functions: tuple[FunctionCost, ...] = ()
@@ -119,11 +119,16 @@ def prepare(module: Module) -> Module:
 
 
 def analyze(
-    module: Module, board: str | None = None, input_rows: bool = False, learning: Learning | None = None
+    module: Module,
+    board: str | None = None,
+    input_rows: bool = False,
+    learning: Learning | None = None,
+    rows_again: bool = False,
 ) -> Analysis:
     """Plans `module` (for the core of `board`, if given) and reports what needs neither compiler nor board.
 
-    With `input_rows` the images among its inputs come row by row; raises `InputError` where none can. With `learning` it is the model
+    With `input_rows` the images among its inputs come row by row; raises `InputError` where none can. `rows_again` says that they can
+    do so more than once, which strips need. With `learning` it is the model
     that learns, which is linked and counted for a board whose compiler and emulator are installed.
     """
     target = load_board(board) if board is not None else None
@@ -131,7 +136,7 @@ def analyze(
     prepare(module)
     if learning is not None:
         module = make_learner(module, learning)
-    schedules = tuple(front(module.infer, core, input_rows))
+    schedules = tuple(front(module.infer, core, input_rows, rows_again))
     program = plan_module(module, core, schedules[0].regions)
     sources = emit(program, "speed")
     needed_ram = program.arena_bytes + program.state_bytes
@@ -162,12 +167,13 @@ def compile_model(
     ram: int | None = None,
     input_rows: bool = False,
     learning: Learning | None = None,
+    rows_again: bool = False,
 ) -> Compilation:
     """Writes the model folder `out` for `board`, links it, and measures its stack on the board's emulator.
 
     `schedule` is `layers`, `stream` (by rows wherever that saves memory) or `auto` (the fastest that fits), or one of
     those that `analyze` found for `module`. It is `layers` unless `ram` is given, the bytes that arena and state may take, and then `auto`. With `input_rows` the images among the inputs are not in
-    RAM: the generated code asks a callback for one row after the other. Raises `InputError` where no input can come so. With `learning` the
+    RAM: the generated code asks a callback for one row after the other. Raises `InputError` where no input can come so. `rows_again` says that the callback can begin anew within an inference, which strips need. With `learning` the
     model goes on learning on the device.
 
     Raises `DoesNotFitError` with the figures there are, and writes nothing, if the board is too small. Where a compiler or emulator is missing the folder is
@@ -197,7 +203,7 @@ def compile_model(
         name=module.name,
         board=target,
         path=out,
-        macs=_macs(module),
+        macs=program.infer.macs,
         arena=program.arena_bytes,
         state=program.state_bytes,
         stack=None,

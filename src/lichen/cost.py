@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lichen.backend.emit import emit
-from lichen.backend.folder import macs, write_folder
+from lichen.backend.folder import write_folder
 from lichen.backend.program import PlannedFunction, Program, place_state
 from lichen.device.count import count_first, count_lesson
 from lichen.ir.module import Array, Module
@@ -44,8 +44,7 @@ def planned_costs(program: Program) -> tuple[FunctionCost, ...]:
     alone = _without_others(program).state_bytes
     states = {"infer": alone, "learn": program.state_bytes - alone}
     return tuple(
-        FunctionCost(name, macs(planned), planned.plan.peak, states[name])
-        for name, planned in program.functions.items()
+        FunctionCost(name, planned.macs, planned.plan.peak, states[name]) for name, planned in program.functions.items()
     )
 
 

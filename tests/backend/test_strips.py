@@ -15,11 +15,16 @@ from native_check import assert_native_equals_interpreter
 
 @st.composite
 def in_strips_at_random(draw: st.DrawFn) -> tuple[Module, list[Region]]:
-    """A convolutional graph, cut into regions at random, each in as many strips as are drawn, or as can be."""
+    """A convolutional graph, cut into regions at random, or all of it one region whose input comes by rows, each in as many strips as
+    are drawn, or as can be.
+    """
     module = draw(convolutional_graphs())
-    streams, regions, begin = Streams(module.infer), [], 0
-    while begin < len(module.infer.operations):
-        end = draw(st.integers(begin + 1, len(module.infer.operations)))
+    count = len(module.infer.operations)
+    by_rows = Streams(module.infer, [v for v in module.infer.inputs if not module.infer.is_output(v)])
+    is_by_rows = draw(st.booleans()) and by_rows.region(0, count).sources
+    streams, regions, begin = by_rows if is_by_rows else Streams(module.infer), [], 0
+    while begin < count:
+        end = count if is_by_rows else draw(st.integers(begin + 1, count))
         region = streams.region(begin, end)
         wanted = draw(st.sampled_from([2, 2, 3, 4, 5, 7]))
         cut = [found for n in range(wanted, 1, -1) if (found := in_strips(region, n)) is not None]

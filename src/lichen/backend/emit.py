@@ -21,9 +21,9 @@ from lichen import __version__
 from lichen.backend.emit_lesson import HEADER as LESSON
 from lichen.backend.emit_lesson import LEARN, lesson_declaration, lesson_definition
 from lichen.backend.emit_row_source import (
-    INFER_BY_ROWS,
     ROW_SOURCE,
     fetch,
+    infer_by_rows,
     row_bytes_declaration,
     row_bytes_definition,
     row_constants,
@@ -31,7 +31,7 @@ from lichen.backend.emit_row_source import (
 from lichen.backend.literals import C_TYPES, WIDTH, initialiser, literal, wrap
 from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
 from lichen.backend.shared_calls import SharedCalls
-from lichen.backend.streamed import row_place, streamed, view
+from lichen.backend.streamed import row_place, streamed, streamed_comment, view
 from lichen.errors import UnsupportedError
 from lichen.ir.kernel import Argument, KernelCall, Operand, Scratch, Table
 from lichen.ir.module import Array, Constant, Function, Namer, Operation, State, Value
@@ -190,14 +190,18 @@ def _step(
         text = statement(step.operation, step.call, whole, step.scratch, ("0", str(step.call.rows)), "    ")
         return f"{_comment(step.operation)}\n    LICHEN_MARK({index});\n{text}"
 
-    kept = row_place(step.region, lambda value, byte: _address(program, planned, value, byte))
-    inputs = planned.function.inputs
-    statements = [fetch(value, inputs.index(value), kept(value, None)) for value in step.region.sources]
-    for operation, call, scratch in zip(step.region.operations, step.calls, step.scratch, strict=True):
-        text = statement(operation, call, kept, scratch, ("row", "row + 1"), " " * 8)
-        statements.append(f"{_comment(operation, ' ' * 8)}\n{text}")
-    schedule = tables.add(namer(f"{step.operation.name}_rows"), Table("schedule", np.array(step.region.calls, np.int8)))
-    return f"    LICHEN_MARK({index});\n{streamed(step.region, schedule, statements)}"
+    todo = zip(step.calls, step.scratch, strict=True)
+    inputs = [planned.function.inputs.index(value) for value in step.region.sources]
+    loops = []
+    for one in step.region.passes:
+        kept = row_place(one, lambda value, byte: _address(program, planned, value, byte))
+        statements = [fetch(v, number, kept(v, None)) for v, number in zip(one.sources, inputs, strict=True)]
+        for operation, (call, scratch) in zip(one.operations, todo, strict=False):
+            text = statement(operation, call, kept, scratch, ("row", "row + 1"), " " * 8)
+            statements.append(f"{_comment(operation, ' ' * 8)}\n{text}")
+        schedule = Table("schedule", np.array(one.calls, np.int8))
+        loops.append(streamed(one, tables.add(namer(f"{step.operation.name}_rows"), schedule), statements))
+    return f"    LICHEN_MARK({index});\n{streamed_comment(step.region)}\n" + "\n".join(loops)
 
 
 def _value(operation: Operation, argument: Argument) -> tuple[Value, int | None] | None:
@@ -283,7 +287,7 @@ typedef struct {{
 void {name}_init({name}_t *self);
 
 {
-        INFER_BY_ROWS
+        infer_by_rows(program)
         if by_rows
         else "/* Reads the inputs in the arena and leaves the outputs there; the inputs may be overwritten. */"
     }

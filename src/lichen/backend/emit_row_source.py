@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from lichen.backend.program import PlannedFunction
+from lichen.backend.program import PlannedFunction, Program, StreamedStep
 from lichen.ir.module import Value
 from lichen.ir.operator import operator
 
 ROW_SOURCE = "lichen_row_source.h"
 """What the interface of a model whose inputs come by rows includes."""
 
-INFER_BY_ROWS = """/* Reads the inputs and leaves the outputs in the arena, where the inputs may be overwritten. An input that comes by rows is read from
-   `source`: its rows 0, 1, 2, ... in this order, each once, when it is needed. Where `source` fails the inference ends: there are no
+
+def infer_by_rows(program: Program) -> str:
+    """What `infer` does with its inputs, as a comment."""
+    steps = [step for step in program.infer.steps if isinstance(step, StreamedStep)]
+    times = max(len(step.region.passes) for step in steps if step.region.sources)
+    often = "each once" if times == 1 else f"{times} times over"
+    return f"""/* Reads the inputs and leaves the outputs in the arena, where the inputs may be overwritten. An input that comes by rows is read from
+   `source`: its rows 0, 1, 2, ... in this order, {often}, when it is needed. Where `source` fails the inference ends: there are no
    outputs, and state may have changed in part. */"""
 
 

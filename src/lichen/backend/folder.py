@@ -16,7 +16,6 @@ from lichen.backend.emit import Sources
 from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
 from lichen.errors import InputError
 from lichen.ir.module import State, Value
-from lichen.ir.operator import operator
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -97,7 +96,7 @@ def manifest(program: Program, sources: Sources, board: str, optimize: str) -> d
         "board": board,
         "optimize": optimize,
         "digest": sources.digest,
-        "macs": macs(infer),
+        "macs": infer.macs,
         "arena_bytes": program.arena_bytes,
         "state_bytes": program.state_bytes,
         "weights_bytes": sources.weights_bytes,
@@ -106,13 +105,8 @@ def manifest(program: Program, sources: Sources, board: str, optimize: str) -> d
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(sources.files.items())},
     }
     if program.others:
-        found["functions"] = {p.function.name: {"macs": macs(p), **_function(p)} for p in program.others}
+        found["functions"] = {p.function.name: {"macs": p.macs, **_function(p)} for p in program.others}
     return found
-
-
-def macs(planned: PlannedFunction) -> int:
-    """Multiply-accumulate operations of one call."""
-    return sum(operator(op.kind).macs(op) for op in planned.function.operations)
 
 
 def _function(planned: PlannedFunction) -> dict[str, Any]:
@@ -129,7 +123,7 @@ def _step(planned: PlannedFunction, step: Step | StreamedStep) -> dict[str, Any]
         "name": step.operation.name,
         "kind": step.kind,
         "kernel": " ".join(dict.fromkeys(call.kernel for call in step.calls)),
-        "macs": sum(operator(op.kind).macs(op) for op in step.operations),
+        "macs": step.macs,
         "results": [{"name": v.name, "offset": planned.offsets[v], "bytes": v.type.bytes} for v in step.results],
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Function, Module, Operation, State, Value
+from lichen.ir.operator import operator
 from lichen.plan.lower import Names, problem_of, scratch_offsets
 from lichen.plan.plan import Plan
 from lichen.plan.planner import make_plan
@@ -38,6 +39,11 @@ class Step:
     def calls(self) -> Sequence[KernelCall]:
         return (self.call,)
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations."""
+        return operator(self.operation.kind).macs(self.operation)
+
 
 @dataclass(frozen=True)
 class StreamedStep:
@@ -45,7 +51,7 @@ class StreamedStep:
 
     region: Region
     calls: tuple[KernelCall, ...]
-    """The kernel call of each stage."""
+    """The kernel calls of the stages, strip by strip."""
     scratch: tuple[tuple[int, ...], ...]
     """Arena offset of each scratch argument of each call."""
 
@@ -60,12 +66,18 @@ class StreamedStep:
 
     @property
     def operations(self) -> Sequence[Operation]:
-        return self.region.operations
+        """Of every strip."""
+        return [op for one in self.region.passes for op in one.operations]
 
     @property
     def results(self) -> Sequence[Value]:
-        """The tensors that are needed outside the region, and whole after this step."""
-        return self.region.results if self.region.is_last else ()
+        """The tensors that are needed outside the region."""
+        return self.region.results
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations, those counted twice that are done twice."""
+        return self.region.macs
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,11 @@ class PlannedFunction:
     steps: Sequence[Step | StreamedStep]
     offsets: Mapping[Value, int]
     plan: Plan
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations of one call."""
+        return sum(step.macs for step in self.steps)
 
     @property
     def row_inputs(self) -> Mapping[Value, int]:

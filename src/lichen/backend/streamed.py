@@ -36,14 +36,19 @@ def row_place(region: Region, address: Callable[[Value, int], str]) -> Callable[
     return place
 
 
+def streamed_comment(region: Region) -> str:
+    """What the loops of a region do."""
+    first, last = region.operations[0].name, region.operations[-1].name
+    strips = f" in {len(region.strips)} strips of columns, each" if region.strips else ","
+    return f"    /* {first} to {last}{strips} row by row: of the tensors between only the rows that are still needed */"
+
+
 def streamed(region: Region, schedule: str, statements: Sequence[str]) -> str:
     """The loop; `schedule` is the C name of the table, `statements` the calls of the stages for row `row`."""
-    first, last = region.operations[0].name, region.operations[-1].name
     uses_rows = any(re.search(r"\brow\b", text) for text in statements)
     stage = f"const int stage = lichen_flash_s8({schedule} + k){', row = next[stage]++' if uses_rows else ''};"
     cases = "\n".join(f"    case {i}:\n{text}\n        break;" for i, text in enumerate(statements))
-    return f"""    /* {first} to {last}, row by row: of the tensors between only the rows that are still needed */
-    {{
+    return f"""    {{
 {f"        int next[{len(statements)}] = {{0}};{chr(10)}" if uses_rows else ""}        for (int k = 0; k < {len(region.calls)}; k++) {{
             {stage}
             switch (stage) {{

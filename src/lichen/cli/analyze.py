@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lichen.cli.costs import costs_json, print_costs
-from lichen.cli.options import Batch, InputRows, Json, Learn, Loss, Model, Momentum, WeightDecay
+from lichen.cli.options import Batch, InputRows, Json, Learn, Loss, Model, Momentum, RowsAgain, WeightDecay
 from lichen.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def analyze(
         ),
     ] = None,
     input_rows: InputRows = False,
+    rows_again: RowsAgain = False,
     json: Json = False,
 ) -> None:
     """Plan a model: operators, MACs, weights, arena with its lower bound, schedules. Needs neither a C compiler nor a board.
@@ -60,7 +61,7 @@ def analyze(
         from lichen.learning.learner import Learning
 
         learning = Learning(learn, loss, batch=batch, momentum=momentum, weight_decay=weight_decay)
-    analysis = run(loaded, board, learning=learning, input_rows=input_rows)
+    analysis = run(loaded, board, learning=learning, input_rows=input_rows, rows_again=rows_again)
     core = analysis.board.core if analysis.board else PLAIN
     before = analysis.schedules[0]
     after = next((s for s in analysis.schedules if ram is not None and s.arena <= ram), analysis.schedules[-1])
@@ -74,7 +75,7 @@ def analyze(
     if picture is not None:
         from lichen.report.arena import Point, draw_arena
 
-        draw_arena(picture, analysis.name, arenas, [Point(analysis.macs, s.arena) for s in analysis.schedules])
+        draw_arena(picture, analysis.name, arenas, [Point(s.macs, s.arena) for s in analysis.schedules])
     operations = [
         {"name": op.name, "kind": op.kind, "shape": list(op.shape), "macs": op.macs, "weights": op.weights}
         for op in analysis.operations
@@ -82,9 +83,10 @@ def analyze(
     schedules: list[dict[str, Any]] = [
         {
             "arena": schedule.arena,
-            "macs": analysis.macs,
+            "macs": schedule.macs,
             "rows": schedule.rows,
             "regions": [[region.operations[0].name, region.operations[-1].name] for region in schedule.regions],
+            "strips": [len(region.passes) for region in schedule.regions],
         }
         for schedule in analysis.schedules
     ]
@@ -116,14 +118,14 @@ def analyze(
             f"arena {analysis.arena:,} B planned ({analysis.method}), lower bound {analysis.lower_bound:,} B, gap {gap:,} B"
         )
         print_table(
-            "schedules (planned; streamed rows cost a few instructions each, no MACs)",
+            "schedules (planned; streamed rows cost a few instructions each, strips compute columns twice)",
             ["arena, bytes", "MACs", "streamed rows", "streamed operations"],
             [
                 [
                     s["arena"],
                     s["macs"],
                     s["rows"],
-                    ", ".join(f"{first} to {last}" for first, last in s["regions"]) or "none",
+                    ", ".join(map(_streamed, s["regions"], s["strips"])) or "none",
                 ]
                 for s in schedules
             ],
@@ -150,3 +152,7 @@ def _print_arenas(arenas: dict[str, Occupancy]) -> None:
         print(name)
         for line in chart(occupancy, top):
             print(line)
+
+
+def _streamed(region: tuple[str, str], strips: int) -> str:
+    return f"{region[0]} to {region[1]}{f' in {strips} strips' if strips > 1 else ''}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lichen.cli.costs import costs_json, print_costs
-from lichen.cli.options import Batch, InputRows, Json, Learn, Loss, Model, Momentum, WeightDecay
+from lichen.cli.options import Batch, InputRows, Json, Learn, Loss, Model, Momentum, RowsAgain, WeightDecay
 from lichen.cli.output import messages, print_json, print_table
 from lichen.errors import DoesNotFitError
 
@@ -49,6 +49,7 @@ def compile_(
         ),
     ] = None,
     input_rows: InputRows = False,
+    rows_again: RowsAgain = False,
     json: Json = False,
 ) -> None:
     """Compile a model to C for a board. Exit code 1, and nothing written, if it does not fit."""
@@ -60,7 +61,7 @@ def compile_(
     learning = Learning(learn, loss, learning_rate, batch, momentum, weight_decay) if learn is not None else None
     try:
         with messages.status("reading, planning, linking and measuring"):
-            done = compile_model(module, board, out, optimize, schedule, ram, input_rows, learning)
+            done = compile_model(module, board, out, optimize, schedule, ram, input_rows, learning, rows_again)
     except DoesNotFitError as error:
         if json and error.compilation is not None:
             print_json(_answer(error.compilation))

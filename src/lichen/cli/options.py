@@ -41,3 +41,10 @@ InputRows = Annotated[
         "--input-rows", help="Images among the inputs come row by row from a callback, instead of lying in the arena."
     ),
 ]
+RowsAgain = Annotated[
+    bool,
+    typer.Option(
+        "--rows-again",
+        help="The callback of --input-rows can begin anew with row 0 within an inference: schedules may use strips.",
+    ),
+]

@@ -213,5 +213,5 @@ def _draw(module: Module, resident: Sequence[Schedule], by_rows: Sequence[Schedu
         f"{name_of(schedule)}: {schedule.arena:,} bytes": occupancy_of(module.infer, core, schedule)
         for schedule in (resident[0], resident[-1], by_rows[-1])
     }
-    points = [Point(CIFAR_MOBILENET.macs(32, 10), schedule.arena) for schedule in resident]
+    points = [Point(schedule.macs, schedule.arena) for schedule in resident]
     draw_arena(path, f"{NAME}: {CIFAR_MOBILENET}", arenas, points)

@@ -140,7 +140,7 @@ class Session(Closing):
         expected = dict.fromkeys(images, 0)
         while images and (wanted := self._wanted()) is not None:
             index, offset = wanted
-            if offset != expected.get(index) or offset >= len(images[index]):
+            if offset not in (0, expected.get(index)) or index not in images or offset >= len(images[index]):
                 raise DeviceError(
                     f"The device waits for byte {offset} of input {index}, which does not come next: rebuild its firmware with this Lichen."
                 )

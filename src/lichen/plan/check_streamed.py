@@ -19,7 +19,7 @@ Access = Callable[[Intervals, int], Int64s]
 """For each of so many bytes the first, or the last, row of the intervals that contains it."""
 
 _ROWS = 1 << 16  # more than a tensor has
-_TENSORS = 1 << 8  # more than a step has
+_TENSORS = 1 << 16  # more than a step has
 
 
 class StreamedReplay:

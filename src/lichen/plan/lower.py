@@ -16,14 +16,14 @@ from lichen.ir.module import Constant, Function, Operation, State, Value
 from lichen.ir.operator import operator
 from lichen.plan.lower_region import streamed_step
 from lichen.plan.problem import Buffer, Problem, Step
-from lichen.plan.rows import Region, row_bytes, row_call
+from lichen.plan.rows import Region, row_call
 
 
 @dataclass(frozen=True)
 class Names:
     """What buffers and steps of the problem are called: `buffer[value]`, and the operation and kernel call of each step.
 
-    A streamed step has a region in place of the one, and a call for each of its stages in place of the other.
+    A streamed step has a region in place of the one, and a call for each operation of each of its passes in place of the other.
     """
 
     buffer: Mapping[Value, str]
@@ -36,44 +36,43 @@ class Names:
 def problem_of(function: Function, core: Core, regions: Sequence[Region] = ()) -> tuple[Problem, Names]:
     """The problem of planning `function` with the kernels chosen for `core`. Raises `UnsupportedError` for what has no kernel.
 
-    Every operation but views becomes a step, and each of `regions`, which are disjoint and not interleaved, a streamed one, or one
-    for each strip. A result that nobody uses needs a place all the same: its kernel writes it.
+    Every operation but views becomes a step, and each of `regions`, which are disjoint and not interleaved, a streamed one. A result
+    that nobody uses needs a place all the same: its kernel writes it.
     """
     inside = {op: region for region in regions for op in region.operations}
     by_rows = {value for region in regions for value in region.sources}
-    passes = [one for region in regions for one in region.passes]
-    streamed_inside = {value for region in regions for value in region.home}
-    roots = {value: root for value, root in _roots(function).items() if value not in streamed_inside}
-    for one in passes:
-        roots.update(one.home)
+    in_rings = {value for region in regions for value in region.home}
+    roots = {value: root for value, root in _roots(function).items() if value not in in_rings}
+    for region in regions:
+        roots.update((value, region.home[value]) for value in region.sources)
+        for one in region.passes:
+            roots.update(one.home)
     sizes: dict[str, tuple[int, int]] = {}
     for value, root in roots.items():
         size, alignment = sizes.get(root.name, (0, 1))
         sizes[root.name] = max(size, value.type.bytes), max(alignment, value.type.dtype.size)
-    for one in passes:
-        for owner, rows in one.rings.items():
-            sizes[owner.name] = rows * row_bytes(owner), sizes[owner.name][1]
+    for region in regions:
+        for owner, size in region.ring_bytes.items():
+            sizes[owner.name] = size, sizes[owner.name][1]
     buffer = {value: root.name for value, root in roots.items()}
     named = _named_operations(function)
     operations = {name: op for name, op in named.items() if op not in inside}
     calls = {name: operator(op.kind).lower(op, core) for name, op in operations.items()}
     after = _state_order(operations)
-    streamed: dict[str, Region] = {}
-    row_calls: dict[str, tuple[KernelCall, ...]] = {}
-    steps = []
-    for name, op in named.items():
-        if name in operations:
-            steps.append(_step(name, op, calls[name], buffer, after[name]))
-        elif op is inside[op].operations[-1]:
-            *others, last = inside[op].passes
-            for strip, one in [(f"{name} strip {k + 1}", one) for k, one in enumerate(others)] + [(name, last)]:
-                row_calls[strip] = tuple(row_call(one, op, core) for op in one.operations)
-                before = (steps[-1].name,) if one is not inside[op].passes[0] else ()
-                steps.append(streamed_step(strip, one, buffer, _shared_scratch(row_calls[strip]), before))
-                streamed[strip] = one
+    streamed = {name: inside[op] for name, op in named.items() if op in inside and op is inside[op].operations[-1]}
+    row_calls = {
+        name: tuple(row_call(one, op, core) for one in region.passes for op in one.operations)
+        for name, region in streamed.items()
+    }
     problem = Problem(
         buffers=tuple(Buffer(name, size, alignment) for name, (size, alignment) in sizes.items()),
-        steps=tuple(steps),
+        steps=tuple(
+            _step(name, op, calls[name], buffer, after[name])
+            if name in operations
+            else streamed_step(name, streamed[name], buffer, _shared_scratch(row_calls[name]))
+            for name, op in named.items()
+            if name in streamed or name in operations
+        ),
         inputs=tuple(value.name for value in function.inputs if value not in by_rows),
         outputs=tuple(dict.fromkeys(_output(value, buffer) for value in function.outputs)),
     )

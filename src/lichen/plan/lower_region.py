@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,37 +12,27 @@ from lichen.plan.problem import Part, Rows, Step
 from lichen.plan.rows import Region, pixel_bytes, row_bytes
 
 
-def streamed_step(
-    name: str,
-    region: Region,
-    buffer: Mapping[Value, str],
-    scratch: tuple[int, int] = (0, 1),
-    after: tuple[str, ...] = (),
-) -> Step:
+def streamed_step(name: str, region: Region, buffer: Mapping[Value, str], scratch: tuple[int, int]) -> Step:
     """The step of `region`, whose calls need `scratch` bytes, aligned as the second number says. Its results are the tensors needed
-    outside and the rings; tensors from outside are its operands.
+    outside and the rings; tensors from outside are its operands. Strips come one after the other.
     """
-    rings = {buffer[owner]: rows for owner, rows in region.rings.items()}
-    parts, done = [], [0] * len(region.stages)
-    for call in region.calls:
-        stage = region.stages[call]
-        reads = tuple(_rows(region, v, buffer) for v in stage.operands)
-        parts.append(Part(reads, (_rows(region, stage.result, buffer),), stage.accesses[done[call]]))
-        done[call] += 1
+    rings = [owner.name for owner in region.rings]
+    parts, read = [], dict[str, None]()
+    for one in region.passes:
+        done = [0] * len(one.stages)
+        for call in one.calls:
+            stage = one.stages[call]
+            reads = tuple(_rows(one, v, buffer) for v in stage.operands)
+            parts.append(Part(reads, (_rows(one, stage.result, buffer),), stage.accesses[done[call]]))
+            done[call] += 1
+        read.update((buffer[one.lies(v).tensor], None) for stage in one.stages for v in stage.operands)
     written = [*(buffer[v] for v in region.results), *rings]
-    read = dict.fromkeys(buffer[region.lies(v).tensor] for stage in region.stages for v in stage.operands)
     given = [b for b in read if b not in written]
     accesses = Accesses(
-        {
-            i: np.concatenate([_touched(part.reads, part.accesses.reads, b) for part in parts])
-            for i, b in enumerate(given)
-        },
-        {
-            i: np.concatenate([_touched(part.writes, part.accesses.writes, b) for part in parts])
-            for i, b in enumerate(written)
-        },
+        _touched([(part.reads, part.accesses.reads) for part in parts], given),
+        _touched([(part.writes, part.accesses.writes) for part in parts], written),
     )
-    return Step(name, tuple(given), tuple(written), accesses, *scratch, after, tuple(parts), frozenset(rings))
+    return Step(name, tuple(given), tuple(written), accesses, *scratch, parts=tuple(parts), rings=frozenset(rings))
 
 
 def _rows(region: Region, value: Value, buffer: Mapping[Value, str]) -> Rows:
@@ -51,16 +41,22 @@ def _rows(region: Region, value: Value, buffer: Mapping[Value, str]) -> Rows:
     return Rows(tensor.name, buffer[tensor], region.kept(tensor), row_bytes(value), row_bytes(tensor), start)
 
 
-def _touched(tensors: tuple[Rows, ...], accesses: Mapping[int, Intervals], buffer: str) -> Intervals:
-    """The hull (1, 2) of the bytes of `buffer` that a part touches; of a ring all, for it may wrap."""
-    first, last = [], []
-    for k, rows in enumerate(tensors):
-        used = accesses[k][accesses[k][:, 0] < accesses[k][:, 1]]
-        if rows.buffer == buffer and len(used):
-            (top, left), (bottom, right) = (
-                divmod(int(byte), rows.row_bytes) for byte in (used[:, 0].min(), used[:, 1].max() - 1)
-            )
-            wraps = bottom >= rows.rows
-            first.append(0 if wraps else rows.start + top * rows.pitch + left)
-            last.append(rows.rows * rows.pitch if wraps else rows.start + bottom * rows.pitch + right + 1)
-    return np.array([[min(first), max(last)] if first else [0, 0]], np.int64)
+def _touched(
+    parts: Sequence[tuple[Sequence[Rows], Mapping[int, Intervals]]], buffers: Sequence[str]
+) -> dict[int, Intervals]:
+    """The hull of the bytes that each part touches of each of `buffers`; of a ring all, for it may wrap."""
+    index = {name: i for i, name in enumerate(buffers)}
+    first = np.full((len(buffers), len(parts)), np.iinfo(np.int64).max)
+    last = np.zeros((len(buffers), len(parts)), np.int64)
+    for k, (tensors, accesses) in enumerate(parts):
+        for i, rows in enumerate(tensors):
+            used = accesses[i][accesses[i][:, 0] < accesses[i][:, 1]]
+            if rows.buffer in index and len(used):
+                top, left = divmod(int(used[:, 0].min()), rows.row_bytes)
+                bottom, right = divmod(int(used[:, 1].max()) - 1, rows.row_bytes)
+                wraps = bottom >= rows.rows
+                begin = 0 if wraps else rows.start + top * rows.pitch + left
+                end = rows.rows * rows.pitch if wraps else rows.start + bottom * rows.pitch + right + 1
+                b = index[rows.buffer]
+                first[b, k], last[b, k] = min(first[b, k], begin), max(last[b, k], end)
+    return {b: np.stack([np.minimum(first[b], last[b]), last[b]], axis=1) for b in range(len(buffers))}

@@ -18,12 +18,21 @@ def make_plan(problem: Problem, *, exact: bool = True) -> Plan:
     With `exact`, OR-tools looks on where the greedy plan does not meet the lower bound; where it is not installed the greedy plan
     stands, and says so in its `method`. Every plan has passed `check_plan`.
     """
+    plan = sketch(problem)
+    if exact and plan.gap:
+        plan = solve(problem, plan)
+    check_plan(problem, plan)
+    return plan
+
+
+def sketch(problem: Problem) -> Plan:
+    """The greedy plan, unchecked: to compare problems by the RAM they take, not to run."""
     bound = lower_bound(problem)
     order = best_order(problem, bound)
     laid_out = layout(problem, order.steps)
     placement = place(laid_out, order.footprint)
     placed = list(zip(laid_out.items, placement.starts, strict=True))
-    plan = Plan(
+    return Plan(
         order=tuple(problem.steps[s].name for s in order.steps),
         offsets={item.name: start for item, start in placed if not item.is_scratch},
         scratch={item.name: start for item, start in placed if item.is_scratch},
@@ -31,7 +40,3 @@ def make_plan(problem: Problem, *, exact: bool = True) -> Plan:
         lower_bound=order.footprint if order.exact else bound,
         method="greedy",
     )
-    if exact and plan.gap:
-        plan = solve(problem, plan)
-    check_plan(problem, plan)
-    return plan

@@ -10,7 +10,6 @@ then lives in a ring as what is computed does.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -106,10 +105,15 @@ class Stage:
         """The rows `[first, last)` of each operand that the call for row `r` reads, in row `r` of an array."""
         return dict.fromkeys(self.reads, spans(self.op, axis=1))
 
-    @property
-    def row_macs(self) -> int:
-        """The multiply-accumulate operations of one call."""
-        return operator(self.op.kind).macs(self.op) // self.rows
+    @cached_property
+    def pixel_macs(self) -> int:
+        """The multiply-accumulate operations of one pixel of the result."""
+        return operator(self.op.kind).macs(self.op) // (self.rows * self.result.type.shape[2])
+
+    @cached_property
+    def column_spans(self) -> list[tuple[int, int]]:
+        """The columns `[first, last)` of the operands that each column of the result is computed from."""
+        return [(int(first), int(last)) for first, last in spans(self.op, axis=2)]
 
 
 class Source:
@@ -120,7 +124,7 @@ class Source:
         self.operands: list[Value] = []
         self.reads: list[Value] = []
         self.needs: dict[Value, NDArray[np.int64]] = {}
-        self.row_macs = 0
+        self.pixel_macs = 0
 
     @cached_property
     def accesses(self) -> list[Accesses]:
@@ -146,7 +150,8 @@ class Region:
 
     Sources are the first of the stages.
 
-    A region may be evaluated in `strips` instead: regions whose stages compute some of the columns, one after the other.
+    A region may be evaluated in `strips` instead: regions whose stages compute some of the columns, one after the other in the same
+    rings, so that their tensors have the region's homes.
     """
 
     stages: tuple[Source | Stage, ...]
@@ -155,8 +160,6 @@ class Region:
     rings: Mapping[Value, int]
     columns: Mapping[Value, Columns] = field(default_factory=dict)
     strips: tuple[Region, ...] = ()
-    is_last: bool = True
-    """Whether its results are whole after it: no strip is to come."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -173,6 +176,11 @@ class Region:
         tensors = (self.lies(stage.result).tensor for stage in self.stages)
         return tuple(tensor for tensor in tensors if tensor not in self.home)
 
+    @cached_property
+    def turns(self) -> list[NDArray[np.int64]]:
+        """Which calls are those of each stage, for its rows in order."""
+        return turns_of(self.calls, len(self.stages))
+
     @property
     def passes(self) -> tuple[Region, ...]:
         """What is evaluated, one after the other: its strips, or the region itself."""
@@ -186,11 +194,24 @@ class Region:
     @property
     def macs(self) -> int:
         """Multiply-accumulate operations of its evaluation, those counted twice that are done twice."""
-        return sum(n * one.stages[stage].row_macs for one in self.passes for stage, n in Counter(one.calls).items())
+        return sum(
+            stage.pixel_macs * stage.result.type.shape[2] * len(turns)
+            for one in self.passes
+            for stage, turns in zip(one.stages, one.turns, strict=True)
+        )
 
     def lies(self, value: Value) -> Columns:
         """The tensor that `value` is, and its first column there."""
         return self.columns.get(value, Columns(value, 0))
+
+    @property
+    def ring_bytes(self) -> dict[Value, int]:
+        """Bytes of each ring, which has room for the widest strip."""
+        sizes = dict.fromkeys(self.rings, 0)
+        for one in self.passes:
+            for tensor, owner in one.home.items():
+                sizes[owner] = max(sizes[owner], self.rings[owner] * row_bytes(tensor))
+        return sizes
 
     def kept(self, tensor: Value) -> int:
         """How many rows of a tensor there are at a time."""
@@ -326,23 +347,27 @@ def _calls(stages: Sequence[Source | Stage], goals: Sequence[int]) -> tuple[int,
     return tuple(calls)
 
 
+def turns_of(calls: Sequence[int], stages: int) -> list[NDArray[np.int64]]:
+    """The calls of each of so many stages."""
+    array = np.asarray(calls, np.int64)
+    return np.split(np.argsort(array, kind="stable"), np.cumsum(np.bincount(array, minlength=stages))[:-1])
+
+
 def _rings(stages: Sequence[Source | Stage], calls: Sequence[int], home: dict[Value, Value]) -> dict[Value, int]:
     """When a row is written, the ring reaches down to the oldest row that the call itself or a later one reads."""
-    turns = [np.flatnonzero(np.asarray(calls) == i) for i in range(len(stages))]
-    far = np.iinfo(np.int64).max
-    oldest = {owner: np.full(len(calls), far, np.int64) for owner in home.values()}
+    turns = turns_of(calls, len(stages))
+    readers: dict[Value, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {}
     for stage, turn in zip(stages, turns, strict=True):
         for value, ranges in stage.needs.items():
             if value in home:
-                first, last = ranges[: len(turn)].T
-                reads = oldest[home[value]]
-                reads[turn] = np.minimum(reads[turn], np.where(first < last, first, far))
-    rings = dict.fromkeys(oldest, 1)
-    for reads in oldest.values():
-        reads[:] = np.minimum.accumulate(reads[::-1])[::-1]
+                first = np.append(ranges[: len(turn), 0], np.iinfo(np.int64).max)
+                readers.setdefault(home[value], []).append((turn, first))
+    rings = dict.fromkeys(home.values(), 1)
     for stage, turn in zip(stages, turns, strict=True):
         if stage.result in home:
-            row = np.arange(len(turn), dtype=np.int64)
-            kept = row + 1 - np.minimum(oldest[home[stage.result]][turn], row)
-            rings[home[stage.result]] = max(rings[home[stage.result]], int(kept.max()))
+            owner, row = home[stage.result], np.arange(len(turn), dtype=np.int64)
+            oldest = row
+            for reads, first in readers.get(owner, []):  # windows only move down, so the next read is of the oldest row
+                oldest = np.minimum(oldest, first[np.searchsorted(reads, turn)])
+            rings[owner] = max(rings[owner], int((row + 1 - oldest).max(initial=1)))
     return rings

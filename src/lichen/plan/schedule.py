@@ -1,45 +1,57 @@
 """Which consecutive operations are streamed together: all choices that no other beats in both memory and time.
 
-How this works inside: a schedule cuts the function into single layers and regions. What a piece needs in RAM is known without
-planning it: what it holds itself at its worst call, and the tensors that live on beside it. So the best cut under a limit is a
-shortest path over the positions between operations, on which pieces that need more than the limit are forbidden and each streamed
-row costs one. Lowering the limit below what was found, again and again, gives the front. Each of its schedules is then planned, for
-offsets may need a little more than the worst piece, and only those stay that save memory.
+How this works inside: a schedule cuts the function into single layers and regions, and these perhaps into strips. What a piece needs
+in RAM is known without planning it: what it holds itself at its worst call, and the tensors that live on beside it. So the best cut
+under a limit is a shortest path over the positions between operations, on which pieces that need more than the limit are forbidden
+and a piece costs what it computes twice and the rows it streams. Lowering the limit below what was found, again and again, gives the
+front. Each of its schedules is then planned, for offsets may need a little more than the worst piece, and only those stay that save
+memory.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lichen.errors import InputError
 from lichen.ir.kernel import Core
 from lichen.ir.module import Function, Value
+from lichen.ir.operator import operator
 from lichen.plan.footprint import Footprints
 from lichen.plan.lower import problem_of
-from lichen.plan.planner import make_plan
-from lichen.plan.rows import MOST_STAGES, Region, Streams, inputs_by_rows, row_bytes
+from lichen.plan.need import Need
+from lichen.plan.planner import sketch
+from lichen.plan.rows import MOST_STAGES, Region, Streams, inputs_by_rows
+from lichen.plan.strips import in_strips
+
+_MOST_WORK = 2
+"""Strips that multiply a region's work by more are not considered."""
 
 KINDS = ("layers", "stream", "auto")
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Regions to stream, in order; the rest runs layer by layer. `arena` bytes as planned, `rows` streamed kernel calls.
-
-    No row is computed twice, so the MACs are those of the function.
+    """Regions to stream, in order; the rest runs layer by layer. `arena` bytes as planned, `macs` of the whole function, what strips
+    compute twice counted twice.
     """
 
     regions: tuple[Region, ...]
     arena: int
+    macs: int
+
+    @property
+    def more_macs(self) -> int:
+        """What strips compute that is computed already."""
+        return sum(max(0, region.macs - replace(region, strips=()).macs) for region in self.regions)
 
     @property
     def rows(self) -> int:
-        return sum(len(region.calls) for region in self.regions)
+        """Kernel calls for rows."""
+        return sum(region.rows for region in self.regions)
 
     @property
     def input_rows(self) -> bool:
@@ -47,28 +59,34 @@ class Schedule:
         return any(region.sources for region in self.regions)
 
 
-def choose(function: Function, core: Core, kind: str, ram: int, input_rows: bool = False) -> Schedule:
-    """The schedule called `kind`: `layers`, `stream` (the least memory) or `auto`: the fastest whose arena fits into `ram` bytes.
+def choose(
+    function: Function, core: Core, kind: str, ram: int, input_rows: bool = False, rows_again: bool = False
+) -> Schedule:
+    """The schedule called `kind`: `layers`, `stream` (the least memory of those that compute nothing twice) or `auto`: the fastest
+    whose arena fits into `ram` bytes, which is the one of fewest MACs and then of fewest streamed rows.
 
-    Where none does, `auto` is the one of the least memory, too. With `input_rows`, `layers` streams what has to be for inputs to come
-    by rows. Raises `InputError` for any other kind, and where no input can come by rows.
+    Where none fits, `auto` is the one of the least memory. With `input_rows`, `layers` streams what has to be for inputs to come by
+    rows. Raises `InputError` for any other kind, and where no input can come by rows.
     """
     if kind not in KINDS:
         raise InputError(f"--schedule {kind} is not one of {', '.join(KINDS)}")
     if kind == "layers" and not input_rows:
         return _planned(function, core, ())
-    schedules = front(function, core, input_rows)
-    fitting = [s for s in schedules if s.arena <= ram]
-    return schedules[0] if kind == "layers" else fitting[0] if kind == "auto" and fitting else schedules[-1]
+    schedules = front(function, core, input_rows, rows_again)
+    if kind == "auto":
+        return next((s for s in schedules if s.arena <= ram), schedules[-1])
+    return schedules[0] if kind == "layers" else [s for s in schedules if not s.more_macs][-1]
 
 
-def front(function: Function, core: Core, input_rows: bool = False) -> list[Schedule]:
-    """From layer by layer to the least memory: every schedule needs less memory, and streams more rows, than the one before.
+def front(function: Function, core: Core, input_rows: bool = False, rows_again: bool = False) -> list[Schedule]:
+    """From layer by layer to the least memory: every schedule needs less memory than the one before, and computes more twice or, if
+    that is the same, streams more rows.
 
-    With `input_rows` those schedules in which all inputs that can come row by row do, each to the region that reads it. Raises
-    `InputError` where none can.
+    With `input_rows` those schedules in which all inputs that can come row by row do, each to the region that reads it, and with
+    `rows_again` that region may be evaluated in strips, for each of which the input comes once more. Raises `InputError` where no
+    input can come by rows.
     """
-    cuts = _Cuts(function, core, inputs_by_rows(function) if input_rows else ())
+    cuts = _Cuts(function, core, inputs_by_rows(function) if input_rows else (), rows_again)
     found: list[Schedule] = []
     limit: float = math.inf
     while (cut := cuts.best(limit)) is not None:
@@ -82,7 +100,9 @@ def front(function: Function, core: Core, input_rows: bool = False) -> list[Sche
 
 def _planned(function: Function, core: Core, regions: tuple[Region, ...]) -> Schedule:
     problem, _ = problem_of(function, core, regions)
-    return Schedule(regions, make_plan(problem, exact=False).peak)
+    inside = {op for region in regions for op in region.operations}
+    layers = sum(operator(op.kind).macs(op) for op in function.operations if op not in inside)
+    return Schedule(regions, sketch(problem).peak, layers + sum(region.macs for region in regions))
 
 
 @dataclass(frozen=True)
@@ -94,16 +114,28 @@ class _Cut:
 
 @dataclass(frozen=True)
 class _Piece:
+    """What a cut is made of: a layer, or a region of streamed rows, in strips if `strips` is more than 1."""
+
     end: int
     need: int
-    rows: int
-    region: Region | None
+    more_macs: int = 0
+    """What it computes again."""
+    rows: int = 0
+    region: Region | None = None
+    strips: int = 1
+
+    def evaluated(self) -> Region | None:
+        """The region as it is evaluated."""
+        if self.region is None or self.strips == 1:
+            return self.region
+        return in_strips(self.region, self.strips)
 
 
 class _Cuts:
     """All pieces that a function can be cut into, by the position where they begin."""
 
-    def __init__(self, function: Function, core: Core, sources: Sequence[Value]) -> None:
+    def __init__(self, function: Function, core: Core, sources: Sequence[Value], rows_again: bool) -> None:
+        self.rows_again = rows_again
         self.function, self.count = function, len(function.operations)
         self.problem, self.names = problem_of(function, core)
         self.footprints = Footprints(self.problem)
@@ -111,7 +143,7 @@ class _Cuts:
         position = {op: i for i, op in enumerate(function.operations)}
         steps = {name: position[op] for name, op in self.names.operation.items()}
         self.step_at = {steps[step.name]: s for s, step in enumerate(self.problem.steps)}
-        self.lives = []
+        lives = []
         for buffer in self.problem.buffers:
             name = buffer.name
             users = [
@@ -120,95 +152,97 @@ class _Cuts:
             is_there = name in self.problem.inputs and all(value.name != name for value in sources)
             first = -1 if is_there else min(users)
             last = self.count if name in self.problem.outputs else max(users, default=-1)
-            self.lives.append((first, last))
-        self.pieces = [self._from(begin) for begin in range(self.count)]
+            lives.append((first, last, buffer.size))
+        self.lives = np.array(lives, np.int64).reshape(-1, 3)
+        """First and last position that needs each buffer, and its bytes."""
+        self.layers = [self._layer(position) for position in range(self.count)]
+        """What each operation needs as a layer."""
+        self.floor = int(self.lives[self.lives[:, 0] < 0, 2].sum())
+        """What every cut needs: the inputs that are there from the start."""
+        self.pieces = [list(self._from(begin)) for begin in range(self.count)]
 
     def best(self, limit: float) -> _Cut | None:
-        """The cut that streams fewest rows, and then into fewest pieces, of all whose pieces need at most `limit` bytes."""
-        ways: list[tuple[int, int, int, _Piece | None] | None] = [(0, 0, 0, None), *[None] * self.count]
+        """Of all cuts whose pieces need at most `limit` bytes the one that computes least twice, then streams fewest rows, then into
+        fewest pieces.
+        """
+        ways: list[tuple[tuple[int, int, int], int, _Piece | None] | None] = [
+            ((0, 0, 0), 0, None),
+            *[None] * self.count,
+        ]
         for begin, pieces in enumerate(self.pieces):
             here = ways[begin]
+            if here is None:
+                continue
+            macs, rows, cuts = here[0]
             for piece in pieces:
-                if here is not None and piece.need <= limit:
-                    rows, cuts = here[0] + piece.rows, here[1] + 1
+                if piece.need <= limit:
+                    cost = macs + piece.more_macs, rows + piece.rows, cuts + 1
                     there = ways[piece.end]
-                    if there is None or (rows, cuts) < there[:2]:
-                        ways[piece.end] = rows, cuts, begin, piece
+                    if there is None or cost < there[0]:
+                        ways[piece.end] = cost, begin, piece
         taken: list[_Piece] = []
         position = self.count
         while position:
             way = ways[position]
-            if way is None or way[3] is None:
+            if way is None or way[2] is None:
                 return None
-            taken.append(way[3])
-            position = way[2]
-        regions = tuple(piece.region for piece in reversed(taken) if piece.region is not None)
-        return _Cut(regions, max((piece.need for piece in taken), default=0))
+            taken.append(way[2])
+            position = way[1]
+        regions = [piece.evaluated() for piece in reversed(taken)]
+        found = tuple(region for region in regions if region is not None)
+        return _Cut(found, max((piece.need for piece in taken), default=0))
 
-    def _from(self, begin: int) -> list[_Piece]:
+    def _from(self, begin: int) -> Iterator[_Piece]:
+        """The pieces from `begin` on that no layers in their place beat: regions need less than the worst layer in them."""
         read = self.function.operations[begin].operands
         is_layer = not any(source.result in read for source in self.streams.sources)
-        pieces = [_Piece(begin + 1, self._layer(begin), 0, None)] if is_layer else []
+        worst: float = self.layers[begin] if is_layer else math.inf
+        if is_layer:
+            yield _Piece(begin + 1, self.layers[begin])
         for end in range(begin + 1, min(self.count, begin + MOST_STAGES) + 1):
             if self.streams.stages[end - 1] is None:
                 break
-            if self.streams.allows(begin, end) and not (is_layer and end == begin + 1):
-                region = self.streams.region(begin, end)
-                need = self._beside(begin, end) + self._held(region, begin, end)
-                pieces.append(_Piece(end, need, len(region.calls), region))
-        return pieces
+            worst = max(worst, self.layers[end - 1])
+            if worst > self.floor and self.streams.allows(begin, end) and not (is_layer and end == begin + 1):
+                yield from self._regions(begin, end, worst)
+
+    def _regions(self, begin: int, end: int, worst: float) -> Iterator[_Piece]:
+        """The region of these operations, whole and in as many strips as save memory."""
+        region, beside = self.streams.region(begin, end), self._beside(begin, end)
+        need = Need(region, self._dying(region, begin, end))
+        best = worst
+        if beside + need.whole() < best:
+            best = beside + need.whole()
+            yield _Piece(end, int(best), 0, len(region.calls), region)
+        if region.sources and not self.rows_again:
+            return
+        width = region.results[-1].type.shape[2]
+        for count in sorted({-(-width // columns) for columns in range(1, width)}):
+            if beside + need.operands + need.results >= best:
+                break
+            found = need.in_strips(count, best - beside)
+            if found is not None and found[1] <= _MOST_WORK * region.macs:
+                best = beside + found[0]
+                more_macs = max(0, found[1] - region.macs)
+                yield _Piece(end, int(best), more_macs, count * len(region.calls), region, count)
 
     def _beside(self, begin: int, end: int) -> int:
         """Bytes that are there before the piece and needed after it."""
-        return sum(
-            b.size
-            for b, (first, last) in zip(self.problem.buffers, self.lives, strict=True)
-            if first < begin and last >= end
-        )
+        first, last, sizes = self.lives.T
+        return int(sizes[(first < begin) & (last >= end)].sum())
+
+    def _dying(self, region: Region, begin: int, end: int) -> list[Value]:
+        """The tensors from outside that are needed for the last time in the region."""
+        index = self.problem.buffer_index
+        read = dict.fromkeys(value for stage in region.stages for value in stage.reads)
+        outside = [value for value in read if value not in region.home and value not in region.results]
+        return [value for value in outside if begin <= self.lives[index[self.names.buffer[value]], 1] < end]
 
     def _layer(self, position: int) -> int:
         if position not in self.step_at:
             return 0  # a view
-        step, lives = self.step_at[position], list(enumerate(self.lives))
-        dying = tuple(b for b, (first, last) in lives if first < position == last)
-        born = tuple(b for b, (first, _) in lives if first == position)
+        step, (first, last, _) = self.step_at[position], self.lives.T
+        dying = tuple(int(b) for b in np.flatnonzero((first < position) & (last == position)))
+        born = tuple(int(b) for b in np.flatnonzero(first == position))
         scratch = self.problem.steps[step].scratch
         return self._beside(position, position + 1) + scratch + self.footprints.union(step, dying, born)
-
-    def _held(self, region: Region, begin: int, end: int) -> int:
-        """The most that a region holds at any of its calls, of rings, results, and operands that die in it."""
-        calls = np.asarray(region.calls)
-        total = np.zeros(len(calls), np.int64)
-        alive = {owner: np.zeros(len(calls) + 1, np.int64) for owner in region.rings}
-        oldest: dict[Value, NDArray[np.int64]] = {}
-        turns = [np.flatnonzero(calls == i) for i in range(len(region.stages))]
-        last_read = {
-            stage.result: turn.copy()
-            for stage, turn in zip(region.stages, turns, strict=True)
-            if stage.result in region.home
-        }
-        for stage, turn in zip(region.stages, turns, strict=True):
-            if stage.result not in region.home:
-                total += row_bytes(stage.result) * np.searchsorted(turn, np.arange(len(calls)), side="right")
-            for value, ranges in stage.needs.items():
-                first, last = ranges[: len(turn)].T
-                if value in region.home:  # windows only move down, so the last that reaches a row reads it last
-                    row = np.arange(len(last_read[value]))
-                    reader = np.maximum(np.searchsorted(first, row, side="right") - 1, 0)
-                    reads = np.where((first[reader] <= row) & (row < last[reader]), turn[reader], 0)
-                    np.maximum(last_read[value], reads, out=last_read[value])
-                elif value not in region.results:
-                    rows = oldest.setdefault(value, np.full(len(calls), value.type.shape[1], np.int64))
-                    rows[turn] = np.minimum(rows[turn], first)
-        for stage, turn in zip(region.stages, turns, strict=True):
-            if stage.result in region.home:
-                holds = alive[region.home[stage.result]]
-                np.add.at(holds, turn, 1)
-                np.subtract.at(holds, last_read[stage.result] + 1, 1)
-        for owner, rings in region.rings.items():
-            total += rings * row_bytes(owner) * (np.cumsum(alive[owner])[:-1] > 0)
-        index = self.problem.buffer_index
-        for value, rows in oldest.items():
-            if begin <= self.lives[index[self.names.buffer[value]]][1] < end:
-                total += row_bytes(value) * (value.type.shape[1] - np.minimum.accumulate(rows[::-1])[::-1])
-        return int(total.max())

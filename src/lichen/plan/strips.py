@@ -3,7 +3,8 @@
 How this works inside: from the columns of a result that a strip computes follow those of every other tensor that it needs, the
 operands' from the result's as for one layer. Operations are copied with values of those columns: padding stays where the strip
 meets the border of the image and goes where it meets another strip. Rows are as before, so the calls and the rows of the rings are
-those of the region. What a strip reads from outside, or leaves there, it finds at an offset in the rows of a whole tensor.
+those of the region. What a strip reads from outside, or leaves there, it finds at an offset in the rows of a whole tensor. A result
+that the region reads, too, is computed with its halo, which writes the same bytes once more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import replace
 
 from lichen.ir.module import Constant, Operation, Value, constant
 from lichen.ops.window import Window
-from lichen.plan.rows import ELEMENTWISE, Columns, Region, Stage, spans
+from lichen.plan.rows import ELEMENTWISE, Columns, Region, Source, Stage
 
 Range = tuple[int, int]
 """Columns `[first, last)`."""
@@ -22,48 +23,44 @@ Range = tuple[int, int]
 def in_strips(region: Region, count: int) -> Region | None:
     """`region` to be evaluated in `count` strips, as even as they can be; `None` where it cannot be.
 
-    That is so where an input comes by rows, which it does once, where a result has fewer columns, where a strip would see only padding, and where other columns of a result than a
-    strip's own are needed by the strip itself: each byte of a result is written once.
+    That is so where a result has fewer columns, where a strip would see only padding, and where an input that comes by rows, which
+    does so once more for each strip and with all columns, lives in the ring of a result that takes its place.
     """
-    if region.sources:
-        return None
     ranges = [strip_columns(region, count, index) for index in range(count)]
-    found = [
-        _strip(region, columns, index, index == count - 1)
-        for index, columns in enumerate(ranges)
-        if columns is not None
-    ]
+    found = [_strip(region, columns, index) for index, columns in enumerate(ranges) if columns is not None]
     return replace(region, strips=tuple(found)) if len(found) == count else None
 
 
 def strip_columns(region: Region, count: int, index: int) -> dict[Value, Range] | None:
     """The columns of each tensor that strip `index` of `count` needs, halo included; `None` where there is no such strip."""
     needed: dict[Value, Range] = {}
-    own: dict[Value, Range] = {}
     for value in region.results:
         width = value.type.shape[2]
         if width < count:
             return None
-        own[value] = needed[value] = index * width // count, (index + 1) * width // count
+        needed[value] = index * width // count, (index + 1) * width // count
     for stage in reversed(region.stages):
-        assert isinstance(stage, Stage)
-        read = source_columns(stage.op, needed[stage.result])
+        if isinstance(stage, Source):
+            needed[stage.result] = 0, stage.result.type.shape[2]
+            if region.home[stage.result] is not stage.result:
+                return None
+            continue
+        read = source_columns(stage, needed[stage.result])
         if read is None:
             return None
         for value in stage.reads:
             first, last = needed.get(value, read)
             needed[value] = min(first, read[0]), max(last, read[1])
-    return needed if all(needed[value] == columns for value, columns in own.items()) else None
+    return needed
 
 
-def source_columns(op: Operation, columns: Range) -> Range | None:
+def source_columns(stage: Stage, columns: Range) -> Range | None:
     """The columns of the operands that `columns` of the result are computed from; `None` if from padding alone."""
-    read = spans(op, axis=2)[columns[0] : columns[1]]
-    read = read[read[:, 0] < read[:, 1]]
-    return (int(read[0, 0]), int(read[-1, 1])) if len(read) else None
+    first, last = stage.column_spans[columns[0]][0], stage.column_spans[columns[1] - 1][1]
+    return (first, last) if first < last else None
 
 
-def _strip(region: Region, needed: Mapping[Value, Range], index: int, is_last: bool) -> Region:
+def _strip(region: Region, needed: Mapping[Value, Range], index: int) -> Region:
     tensors = {value: _narrow(value, needed[value], f"{value.name} strip {index + 1}") for value in region.home}
     columns: dict[Value, Columns] = {}
     cut: dict[tuple[Value, Range], Value] = {}
@@ -78,20 +75,21 @@ def _strip(region: Region, needed: Mapping[Value, Range], index: int, is_last: b
             columns[cut[value, wanted]] = Columns(tensor, wanted[0] - begin)
         return cut[value, wanted]
 
-    stages = []
+    stages: list[Source | Stage] = []
     for stage in region.stages:
-        assert isinstance(stage, Stage)
-        read = source_columns(stage.op, needed[stage.result])
+        if isinstance(stage, Source):
+            stages.append(Source(tensors[stage.result]))
+            continue
+        read = source_columns(stage, needed[stage.result])
         assert read is not None
         operands = [part(v, read) if v in stage.reads else v for v in stage.op.operands]
         stages.append(Stage(_narrowed(stage.op, operands, part(stage.result, needed[stage.result]), needed, read)))
     return Region(
         tuple(stages),
         region.calls,
-        {tensors[value]: tensors[owner] for value, owner in region.home.items()},
-        {tensors[owner]: rows for owner, rows in region.rings.items()},
+        {tensors[value]: owner for value, owner in region.home.items()},
+        region.rings,
         columns,
-        is_last=is_last,
     )
 
 

@@ -113,7 +113,9 @@ _Piece = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
 
 
 def _span(step: Step, start: int) -> Span:
-    tensors = list(dict.fromkeys(rows.tensor for part in step.parts for rows in part.writes))
+    # A strip's tensor is called after the whole one.
+    written = (rows.tensor.partition(" strip ")[0] for part in step.parts for rows in part.writes)
+    tensors = list(dict.fromkeys(written))
     if not tensors:
         return Span(_short(step.name), start, 1, False)
     return Span(f"{_short(tensors[0])} to\n{_short(step.name)}", start, len(tensors), True)

@@ -15,7 +15,8 @@
 
 /* `read` puts a row of an input to `destination`, name_input_row_bytes(input) bytes of the input's type, and returns whether
    it could; where it returns false the inference ends and there are no outputs. Of each input it is asked for the rows 0, 1, 2,
-   ... in this order, each once an inference; rows at the bottom that nothing depends on are not asked for. */
+   ... in this order, each once an inference, or, in a model compiled with --rows-again, from row 0 on for every strip of columns;
+   rows at the bottom that nothing depends on are not asked for. */
 typedef struct {
     void *context; /* handed on to `read` */
     bool (*read)(void *context, unsigned input, unsigned row, void *destination);
