@@ -28,7 +28,7 @@ def test_redistribution_saves_what_strips_compute_twice() -> None:
         one, two, three = (stage_cost(proposal, module, strips, PLAIN) for strips in (1, 2, 3))
         assert one.strips_macs == proposal.macs < two.strips_macs < three.strips_macs
         assert one.layers == two.layers > one.strips > two.strips
-        schedules = front(module.infer, PLAIN)
+        schedules = [schedule for schedule in front(module.infer, PLAIN) if not schedule.more_macs]
         assert (one.layers, one.streamed) == (schedules[0].arena, schedules[-1].arena)
         overheads.append(two.strips_macs / proposal.macs - 1)
         arenas.append(two.strips)
