@@ -81,3 +81,21 @@ def convolutional_graphs(draw: st.DrawFn) -> Module:
     module = Graph("graph", {"infer": Function("infer", builder.inputs, builder.operations, outputs)})
     verify(module)
     return module
+
+
+class Chain(Convolutional):
+    """Each operation reads the result of the one before."""
+
+    def image(self) -> Value:
+        return self.values[-1]
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> Module:
+    """Four to seven windows, one behind the other, in int8; one output."""
+    builder = Chain(draw, [DType.INT8])
+    for _ in range(draw(st.integers(4, 7))):
+        builder.windowed()
+    module = Graph("chain", {"infer": Function("infer", builder.inputs, builder.operations, [builder.values[-1]])})
+    verify(module)
+    return module

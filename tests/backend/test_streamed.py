@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from conv_strategies import convolutional_graphs
+from conv_strategies import chains, convolutional_graphs
 from lichen.ir.kernel import PLAIN, Core
 from lichen.ir.module import Module
 from lichen.plan.rows import Region, Streams, can_stream
+from lichen.plan.slide import slid
 from native_check import assert_native_equals_interpreter
 
 
 @st.composite
 def streamed(draw: st.DrawFn) -> tuple[Module, list[Region]]:
-    """A convolutional graph, all of it cut into regions and single layers at random; often its input comes by rows."""
+    """A convolutional graph, all of it cut into regions and single layers at random; often its input comes by rows, and rows slide."""
     module = draw(convolutional_graphs())
     (x,) = module.infer.inputs
     readers = [i for i, op in enumerate(module.infer.operations) if x in op.operands]
@@ -25,9 +26,26 @@ def streamed(draw: st.DrawFn) -> tuple[Module, list[Region]]:
         is_first = by_rows and begin <= readers[0]
         end = draw(st.integers(readers[-1] + 1 if is_first else begin + 1, len(module.infer.operations)))
         if is_first or end > begin + 1 or draw(st.booleans()):
-            regions.append(streams.region(begin, end))
+            region = streams.region(begin, end)
+            regions.append((slid(region) if draw(st.booleans()) else None) or region)
         begin = end
     return module, regions
+
+
+def slid_whole(module: Module) -> Region | None:
+    """All of a chain as one region, its input by rows, whose newest rows lie apart."""
+    return slid(Streams(module.infer, module.infer.inputs).region(0, len(module.infer.operations)))
+
+
+@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.filter_too_much])
+@given(
+    modules=st.lists(chains().filter(slid_whole), min_size=12, max_size=12),
+    core=st.sampled_from([PLAIN, Core("avr", frozenset({"avr"}))]),
+)
+def test_newest_rows_apart_give_the_same_bytes(modules: list[Module], core: Core) -> None:
+    """Windows of all sizes and strides over rows that move on from call to call."""
+    regions = [[region] for module in modules if (region := slid_whole(module))]
+    assert_native_equals_interpreter(modules, 0, 2, core=core, regions=regions)
 
 
 @settings(max_examples=2, deadline=None, phases=[Phase.generate])

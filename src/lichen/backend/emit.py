@@ -31,9 +31,9 @@ from lichen.backend.emit_row_source import (
 from lichen.backend.literals import C_TYPES, WIDTH, initialiser, literal, wrap
 from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
 from lichen.backend.shared_calls import SharedCalls
-from lichen.backend.streamed import row_place, streamed, streamed_comment, view
+from lichen.backend.streamed import SLIDE, row_place, slide, streamed, streamed_comment, view
 from lichen.errors import UnsupportedError
-from lichen.ir.kernel import Argument, KernelCall, Operand, Scratch, Table
+from lichen.ir.kernel import Argument, KernelCall, Operand, Result, Scratch, Table
 from lichen.ir.module import Array, Constant, Function, Namer, Operation, State, Value
 from lichen.ir.print import print_module
 from lichen.ir.types import Quantisation
@@ -157,7 +157,7 @@ def _step(
     def statement(
         operation: Operation,
         call: KernelCall,
-        place: Callable[[Value, int | None], str],
+        place: Callable[[Value, int | None, bool], str],
         scratch: Sequence[int],
         rows: tuple[str, ...],
         indent: str,
@@ -165,7 +165,7 @@ def _step(
         """A call of a kernel, or of the function that makes it for several places."""
         owner, offsets, by_rows = namer(operation.name), iter(scratch), shared.takes_rows(operation, call)
         texts = {
-            i: place(value[0], value[1] if by_rows else None)
+            i: place(value[0], value[1] if by_rows else None, isinstance(argument, Result))
             if (value := _value(operation, argument))
             else f"arena + {next(offsets)}"
             for i, argument in enumerate(call.arguments)
@@ -183,21 +183,25 @@ def _step(
 
     if isinstance(step, Step):
 
-        def whole(value: Value, rows: int | None) -> str:
+        def whole(value: Value, rows: int | None, is_written: bool) -> str:
             address = _address(program, planned, value)
             return address if rows is None else view(value, address, rows)
 
         text = statement(step.operation, step.call, whole, step.scratch, ("0", str(step.call.rows)), "    ")
         return f"{_comment(step.operation)}\n    LICHEN_MARK({index});\n{text}"
 
+    def address(value: Value, byte: int) -> str:
+        return _address(program, planned, value, byte)
+
     todo = zip(step.calls, step.scratch, strict=True)
     inputs = [planned.function.inputs.index(value) for value in step.region.sources]
     loops = []
     for one in step.region.passes:
-        kept = row_place(one, lambda value, byte: _address(program, planned, value, byte))
-        statements = [fetch(v, number, kept(v, None)) for v, number in zip(one.sources, inputs, strict=True)]
+        kept = row_place(one, address)
+        statements = [fetch(v, number, kept(v, None, True)) for v, number in zip(one.sources, inputs, strict=True)]
         for operation, (call, scratch) in zip(one.operations, todo, strict=False):
             text = statement(operation, call, kept, scratch, ("row", "row + 1"), " " * 8)
+            text += slide(one, operation, address, " " * 8)
             statements.append(f"{_comment(operation, ' ' * 8)}\n{text}")
         schedule = Table("schedule", np.array(one.calls, np.int8))
         loops.append(streamed(one, tables.add(namer(f"{step.operation.name}_rows"), schedule), statements))
@@ -515,6 +519,8 @@ def _headers(program: Program) -> set[str]:
     saving = {_SAVING} if program.state_bytes else set()
     lesson = {LESSON} if LEARN in program.functions else set()
     rows = {ROW_SOURCE} if program.infer.row_inputs else set()
+    steps = [step for planned in program.functions.values() for step in planned.steps]
+    rows |= {SLIDE} if any(isinstance(step, StreamedStep) and step.region.newest for step in steps) else set()
     kernels = {f"lichen_{call.kernel}.h" for call in _calls(program)}
     return kernels | {"lichen_common.h"} | saving | lesson | rows
 

@@ -85,7 +85,9 @@ class StreamedReplay:
         when = access(intervals[used] - first, last - first)
         touched = np.flatnonzero((when >= 0) & (when < len(used)))
         offsets = touched + first
-        place = rows.start + offsets // rows.row_bytes % rows.rows * rows.pitch + offsets % rows.row_bytes
+        place = (
+            rows.start + (offsets // rows.row_bytes - rows.first) % rows.rows * rows.pitch + offsets % rows.row_bytes
+        )
         return offsets, place + self.starts[rows.buffer], used[when[touched]]
 
     def _demand(self, rows: Rows, offsets: Int64s, addresses: Int64s, who: str) -> None:

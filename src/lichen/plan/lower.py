@@ -47,6 +47,7 @@ def problem_of(function: Function, core: Core, regions: Sequence[Region] = ()) -
         roots.update((value, region.home[value]) for value in region.sources)
         for one in region.passes:
             roots.update(one.home)
+        roots.update((place, place) for place in region.newest.values())
     sizes: dict[str, tuple[int, int]] = {}
     for value, root in roots.items():
         size, alignment = sizes.get(root.name, (0, 1))

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from lichen.ir.accesses import Accesses, Intervals
 from lichen.ir.module import Value
 from lichen.plan.problem import Part, Rows, Step
-from lichen.plan.rows import Region, pixel_bytes, row_bytes
+from lichen.plan.rows import Region, Stage, pixel_bytes, row_bytes
+from lichen.plan.slide import step_of
 
 
 def streamed_step(name: str, region: Region, buffer: Mapping[Value, str], scratch: tuple[int, int]) -> Step:
     """The step of `region`, whose calls need `scratch` bytes, aligned as the second number says. Its results are the tensors needed
     outside and the rings; tensors from outside are its operands. Strips come one after the other.
     """
-    rings = [owner.name for owner in region.rings]
-    parts, read = [], dict[str, None]()
+    rings = [place.name for place in (*region.rings, *region.newest.values())]
+    parts, read = list[Part](), dict[str, None]()
     for one in region.passes:
-        done = [0] * len(one.stages)
-        for call in one.calls:
-            stage = one.stages[call]
-            reads = tuple(_rows(one, v, buffer) for v in stage.operands)
-            parts.append(Part(reads, (_rows(one, stage.result, buffer),), stage.accesses[done[call]]))
-            done[call] += 1
+        parts += _parts(one, buffer)
         read.update((buffer[one.lies(v).tensor], None) for stage in one.stages for v in stage.operands)
     written = [*(buffer[v] for v in region.results), *rings]
     given = [b for b in read if b not in written]
@@ -35,10 +32,46 @@ def streamed_step(name: str, region: Region, buffer: Mapping[Value, str], scratc
     return Step(name, tuple(given), tuple(written), accesses, *scratch, parts=tuple(parts), rings=frozenset(rings))
 
 
-def _rows(region: Region, value: Value, buffer: Mapping[Value, str]) -> Rows:
-    tensor, first = region.lies(value)
-    start = first * pixel_bytes(tensor)
-    return Rows(tensor.name, buffer[tensor], region.kept(tensor), row_bytes(value), row_bytes(tensor), start)
+def _parts(region: Region, buffer: Mapping[Value, str]) -> list[Part]:
+    """The calls of the region, and behind each that moves a window on the rows it moves."""
+    parts: list[Part] = []
+    done = dict.fromkeys((stage.result for stage in region.stages), 0)
+    first = dict.fromkeys(region.newest, 0)
+    for call in region.calls:
+        stage = region.stages[call]
+        row, accesses = done[stage.result], stage.accesses[done[stage.result]]
+        reads: list[tuple[Rows, Intervals]] = []
+        for k, value in enumerate(stage.operands):
+            places = _rows(region, value, buffer, first.get(value, 0))
+            border = (first.get(value, 0) + places[0].rows) * places[0].row_bytes
+            intervals = accesses.reads[k]
+            apart = [np.minimum(intervals, border), np.maximum(intervals, border)] if len(places) > 1 else [intervals]
+            reads += zip(places, apart, strict=True)
+        places = _rows(region, stage.result, buffer, first.get(stage.result, 0))
+        is_apart = len(places) > 1 and row >= first[stage.result] + places[0].rows
+        read = Accesses(dict(enumerate(i for _, i in reads)), accesses.writes, accesses.atomic)
+        parts.append(Part(tuple(rows for rows, _ in reads), (places[is_apart],), read))
+        done[stage.result] += 1
+        for value in set(stage.operands) & region.newest.keys():
+            assert isinstance(stage, Stage)
+            stride, padding = step_of(stage)
+            moved_to = max((row + 1) * stride - padding, first[value])
+            before, after = (_rows(region, value, buffer, f) for f in (first[value], moved_to))
+            for kept in range(moved_to, done[value]) if moved_to > first[value] else ():
+                whole = np.array([[kept * row_bytes(value), (kept + 1) * row_bytes(value)]], np.int64)
+                source = before[kept >= first[value] + before[0].rows]
+                parts.append(Part((source,), (after[0],), Accesses({0: whole}, {0: whole})))
+            first[value] = moved_to
+    return parts
+
+
+def _rows(region: Region, value: Value, buffer: Mapping[Value, str], first: int) -> list[Rows]:
+    """Where the rows of a tensor lie; where its newest row lies apart the others begin with row `first`."""
+    tensor, column = region.lies(value)
+    start = column * pixel_bytes(tensor)
+    rows = Rows(tensor.name, buffer[tensor], region.kept(tensor), row_bytes(value), row_bytes(tensor), start, first)
+    apart = region.newest.get(value)
+    return [rows] if apart is None else [rows, replace(rows, buffer=buffer[apart], rows=1)]
 
 
 def _touched(
@@ -54,7 +87,7 @@ def _touched(
             if rows.buffer in index and len(used):
                 top, left = divmod(int(used[:, 0].min()), rows.row_bytes)
                 bottom, right = divmod(int(used[:, 1].max()) - 1, rows.row_bytes)
-                wraps = bottom >= rows.rows
+                wraps = bottom >= rows.rows or rows.first > 0
                 begin = 0 if wraps else rows.start + top * rows.pitch + left
                 end = rows.rows * rows.pitch if wraps else rows.start + bottom * rows.pitch + right + 1
                 b = index[rows.buffer]

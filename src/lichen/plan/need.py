@@ -47,7 +47,7 @@ class Need:
 
     def whole(self) -> int:
         """The most that the region holds at any of its calls."""
-        return int((self._rings({}) + self.written + self.unread).max())
+        return int((self._rings({}) + _newest(self.region) + self.written + self.unread).max())
 
     def in_strips(self, count: int, limit: float) -> tuple[int, int] | None:
         """The same for the region in `count` strips, and the multiply-accumulate operations of these; `None` if it cannot be cut so
@@ -80,6 +80,21 @@ class Need:
             first, last = columns.get(owner, (0, owner.type.shape[2]))
             sizes.append((last - first) * column)
         return np.asarray(np.array(sizes, np.int64) @ self.alive)
+
+
+def _newest(region: Region) -> Int64s:
+    """Bytes of the newest rows that lie apart, each from the call that writes it to that which reads it, over the calls."""
+    total = np.zeros(len(region.calls), np.int64)
+    writers = {stage.result: turns for stage, turns in zip(region.stages, region.turns, strict=True)}
+    for stage, turns in zip(region.stages, region.turns, strict=True):
+        for value in region.newest.keys() & stage.needs.keys():
+            first, last = stage.needs[value][: len(turns)].T
+            full = np.flatnonzero((last - first > region.rings[value]) & (last > np.append([0], last[:-1])))
+            change = np.zeros(len(region.calls) + 1, np.int64)
+            np.add.at(change, writers[value][last[full] - 1], 1)
+            np.subtract.at(change, turns[full] + 1, 1)
+            total += row_bytes(value) * np.cumsum(change)[:-1]
+    return total
 
 
 def _alive(region: Region) -> Int64s:

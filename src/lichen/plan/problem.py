@@ -30,7 +30,7 @@ class Buffer:
 @dataclass(frozen=True)
 class Rows:
     """A tensor that is kept by rows, or some columns of it: row `y`, of `row_bytes` bytes, lies in `buffer` at byte
-    `start + (y modulo rows) * pitch`.
+    `start + (y - first modulo rows) * pitch`.
     """
 
     tensor: str
@@ -39,6 +39,7 @@ class Rows:
     row_bytes: int
     pitch: int
     start: int = 0
+    first: int = 0
 
 
 @dataclass(frozen=True)

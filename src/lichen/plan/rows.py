@@ -160,6 +160,8 @@ class Region:
     rings: Mapping[Value, int]
     columns: Mapping[Value, Columns] = field(default_factory=dict)
     strips: tuple[Region, ...] = ()
+    newest: Mapping[Value, Value] = field(default_factory=dict)
+    """The place of the newest row of tensors that keep it apart; the ring has the rows before it, in order (`plan/slide.py`)."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -188,8 +190,14 @@ class Region:
 
     @property
     def rows(self) -> int:
-        """How many kernel calls its evaluation takes."""
-        return sum(len(one.calls) for one in self.passes)
+        """How many rows its evaluation computes, and moves."""
+        return sum(len(one.calls) + one.moves for one in self.passes)
+
+    @property
+    def moves(self) -> int:
+        """How many rows are moved, about: each window moves as many as it keeps, less those that it passes."""
+        slides = [(s.rows, self.rings[v]) for s in self.stages for v in s.operands if v in self.newest]
+        return sum(rows * kept for rows, kept in slides)
 
     @property
     def macs(self) -> int:

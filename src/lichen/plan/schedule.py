@@ -25,6 +25,7 @@ from lichen.plan.lower import problem_of
 from lichen.plan.need import Need
 from lichen.plan.planner import sketch
 from lichen.plan.rows import MOST_STAGES, Region, Streams, inputs_by_rows
+from lichen.plan.slide import slid
 from lichen.plan.strips import in_strips
 
 _MOST_WORK = 2
@@ -50,7 +51,7 @@ class Schedule:
 
     @property
     def rows(self) -> int:
-        """Kernel calls for rows."""
+        """Rows that are computed, and moved."""
         return sum(region.rows for region in self.regions)
 
     @property
@@ -209,11 +210,16 @@ class _Cuts:
     def _regions(self, begin: int, end: int, worst: float) -> Iterator[_Piece]:
         """The region of these operations, whole and in as many strips as save memory."""
         region, beside = self.streams.region(begin, end), self._beside(begin, end)
-        need = Need(region, self._dying(region, begin, end))
+        dying = self._dying(region, begin, end)
+        need = Need(region, dying)
         best = worst
         if beside + need.whole() < best:
             best = beside + need.whole()
             yield _Piece(end, int(best), 0, len(region.calls), region)
+        apart = slid(region)
+        if apart is not None and (least := beside + Need(apart, dying).whole()) < best:
+            best = least
+            yield _Piece(end, int(best), 0, apart.rows, apart)
         if region.sources and not self.rows_again:
             return
         width = region.results[-1].type.shape[2]
@@ -243,6 +249,6 @@ class _Cuts:
             return 0  # a view
         step, (first, last, _) = self.step_at[position], self.lives.T
         dying = tuple(int(b) for b in np.flatnonzero((first < position) & (last == position)))
-        born = tuple(int(b) for b in np.flatnonzero(first == position))
+        born = tuple(int(b) for b in np.flatnonzero(first == position) if b in self.footprints.writes[step])
         scratch = self.problem.steps[step].scratch
         return self._beside(position, position + 1) + scratch + self.footprints.union(step, dying, born)

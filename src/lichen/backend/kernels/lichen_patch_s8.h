@@ -22,7 +22,7 @@ typedef struct {
 
 typedef struct {
     const int8_t *data;        /* of the view */
-    int ring, row_step;        /* bytes of the view, and from one row of taps to the next */
+    int ring, row_step, jump;  /* bytes of the view, from one row of taps to the next, and on behind the view's end */
     int offset;                /* of the first tap inside */
     int rows, taps, tap_step;  /* how many rows and columns of taps lie inside, and how far columns lie apart */
     int before, inside, after; /* weights of one kernel row that are left of, inside and right of the input */
@@ -34,12 +34,14 @@ LICHEN_FOLDED lichen_patch_s8 lichen_patch_at_s8(const lichen_window_s8_params *
 {
     const lichen_span rows = lichen_taps_inside(y, p->dilation_h, p->kernel_h, p->in_h);
     const lichen_span columns = lichen_taps_inside(x, p->dilation_w, p->kernel_w, p->in_w);
-    const int row = y + rows.begin * p->dilation_h, length = (int)p->in_length;
+    const int row = y + rows.begin * p->dilation_h - in.first, length = (int)p->in_length;
+    const int place = row < in.rows ? row * length : in.newest ? in.newest : row % in.rows * length;
     lichen_patch_s8 patch;
     patch.data = in.data;
     patch.ring = in.rows * length;
     patch.row_step = p->dilation_h * length;
-    patch.offset = (row < in.rows ? row : row % in.rows) * length + (x + columns.begin * p->dilation_w) * p->in_c;
+    patch.jump = in.newest ? in.newest - patch.ring : -patch.ring;
+    patch.offset = place + (x + columns.begin * p->dilation_w) * p->in_c;
     patch.rows = rows.end - rows.begin;
     patch.taps = columns.end - columns.begin;
     patch.tap_step = p->dilation_w * p->in_c;
@@ -55,7 +57,7 @@ LICHEN_FOLDED lichen_patch_s8 lichen_patch_at_s8(const lichen_window_s8_params *
 LICHEN_INLINE int lichen_patch_next_row_s8(const lichen_patch_s8 *patch, int offset)
 {
     offset += patch->row_step;
-    return offset < patch->ring ? offset : offset - patch->ring;
+    return offset < patch->ring ? offset : offset + patch->jump;
 }
 
 /* Sums are only ever indexed by constants, so that they live in registers. */

@@ -6,7 +6,9 @@
 
 typedef struct {
     int8_t *data;
-    int rows; /* row y lies at y modulo rows */
+    int rows;   /* row y lies at y modulo rows */
+    int first;  /* of a window: the row that lies first; the others follow in order */
+    int newest; /* of a window: where the row behind these lies, counted from data; 0 if there is none apart */
 } lichen_view_s8;
 
 typedef struct {
@@ -19,6 +21,7 @@ LICHEN_INLINE lichen_view_s8 lichen_rows_s8(int8_t *data, int rows)
     lichen_view_s8 view;
     view.data = data;
     view.rows = rows;
+    view.first = view.newest = 0;
     return view;
 }
 
