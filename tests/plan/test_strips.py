@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from conv_strategies import convolutional_graphs
 from graphs import int8
+from lichen.compiler import prepare
 from lichen.ir.kernel import PLAIN
 from lichen.ir.module import Function, Module, Operation, Value, constant
 from lichen.ir.operator import operator
@@ -23,6 +25,7 @@ from lichen.plan.problem import Part
 from lichen.plan.rows import Region, Streams, pixel_bytes, row_bytes, spans
 from lichen.plan.streamed import held, most_held
 from lichen.plan.strips import in_strips, strip_columns
+from lichen.reading import load
 
 
 def conv(x: Value, name: str, kernel: int = 3, stride: int = 1) -> Operation:
@@ -215,3 +218,12 @@ def test_an_input_by_rows_comes_again_for_every_strip() -> None:
     cut = in_strips(region, 2)
     assert cut is not None and cut.ring_bytes[x] == region.ring_bytes[x]
     assert [one.calls.count(0) for one in cut.strips] == [9, 9]
+
+
+def test_the_exact_search_goes_on_with_strips(lichen_data: Path) -> None:
+    """The person detector, its image by rows, two regions in six strips each: greedy leaves a gap that the search closes."""
+    infer = prepare(load(lichen_data / "models" / "vww_96_int8.tflite")).infer
+    streams = Streams(infer, infer.inputs)
+    regions = [in_strips(streams.region(begin, end), 6) for begin, end in ((0, 8), (8, 12))]
+    problem, _ = problem_of(infer, PLAIN, [region for region in regions if region is not None])
+    assert make_plan(problem, exact=False).gap > 0 == make_plan(problem).gap
