@@ -35,21 +35,15 @@ LAYERS, STREAMED, BY_ROWS, REPEATED = "layer by layer", "streamed", "input by ro
 
 
 @dataclass(frozen=True)
-class Goal:
-    """At most `arena` bytes with at most `more_macs` times the multiplications of layer by layer more."""
-
-    arena: int
-    more_macs: float = 0.0
-
-
-@dataclass(frozen=True)
 class Case:
-    """A model, what others need for it (bytes of arena, as published or measured), and what is to be reached."""
+    """A model, what others need for it (bytes of arena, as published or measured), and the bytes to reach."""
 
     name: str
     read: Callable[[], Module]
     peer: str
-    goals: dict[str, Goal]
+    goals: dict[str, int]
+    more_macs: float = 0.0
+    """What may be computed twice, a share of all, in a schedule that is shown besides those that compute nothing twice."""
 
 
 def reference(name: str) -> Module:
@@ -62,25 +56,28 @@ CASES = (
         "resnet8_int8",
         partial(reference, "resnet8_int8"),
         "TFLM 54,996",
-        {LAYERS: Goal(36_000), STREAMED: Goal(14_000)},
+        {LAYERS: 36_000, STREAMED: 14_000},
     ),
     Case(
         "vww_96_int8",
         partial(reference, "vww_96_int8"),
         "TFLM 100,708",
-        {LAYERS: Goal(42_000), STREAMED: Goal(38_000), BY_ROWS: Goal(12_000)},
+        {LAYERS: 42_000, STREAMED: 38_000, BY_ROWS: 12_000},
+        more_macs=0.07,
     ),
     Case(
         "mcunet_vww1",
         partial(candidate, MCUNET_VWW1, 80, 2, "mcunet_vww1"),
         "TinyEngine 93,992; in patches 62,352 + 19,200 of image, MACs +10 %",
-        {LAYERS: Goal(80_000), STREAMED: Goal(30_000), BY_ROWS: Goal(16_000)},
+        {LAYERS: 80_000, STREAMED: 30_000, BY_ROWS: 16_000},
+        more_macs=0.03,
     ),
     Case(
         "mobilenet_v2",
         partial(candidate, mobilenet_v2_architecture(), 224, 1000, "mobilenet_v2"),
         "MCUNetV2's paper 1,372 kB; in patches 172 kB, MACs +10 %",
-        {BY_ROWS: Goal(172_000), REPEATED: Goal(100_000, 0.03)},
+        {BY_ROWS: 172_000, REPEATED: 100_000},
+        more_macs=0.03,
     ),
 )
 
@@ -106,20 +103,19 @@ def main() -> None:
 def lines(case: Case) -> Iterator[str]:
     """The rows of the table for one model. Raises `SystemExit` where schedules do not give the same bytes."""
     module, first = case.read(), None
-    for way, schedule in ways(module, case.goals):
+    for way, schedule in ways(module, case.more_macs):
         done = run(module, schedule)
         first = first or done
         if not np.array_equal(done.output, first.output):
             raise SystemExit(f"{case.name}, {way}: not the output of layer by layer")
-        goal = case.goals.get(way)
-        more_macs = done.macs / first.macs - 1
-        met = None if goal is None else done.arena <= goal.arena and more_macs <= goal.more_macs
+        goal, more_macs = case.goals.get(way), done.macs / first.macs - 1
+        assert more_macs <= (case.more_macs if way == REPEATED else 0)
         cells = (
             case.name,
             way,
             f"{done.arena:,}",
-            "" if goal is None else f"{goal.arena:,}" + (f" at MACs +{goal.more_macs:.0%}" if goal.more_macs else ""),
-            {None: "", True: "yes", False: "no"}[met],
+            "" if goal is None else f"{goal:,}",
+            "" if goal is None else "yes" if done.arena <= goal else "no",
             f"{done.macs:,} ({more_macs:+.1%})",
             f"{done.instructions:,} ({done.instructions / first.instructions - 1:+.1%})",
             case.peer if way == LAYERS else "",
@@ -127,19 +123,21 @@ def lines(case: Case) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
-def ways(module: Module, goals: dict[str, Goal]) -> Iterator[tuple[str, Schedule]]:
-    """The schedules to show: layer by layer, the least memory without a multiplication more, and with those that a goal allows."""
+def ways(module: Module, more_macs: float) -> Iterator[tuple[str, Schedule]]:
+    """The schedules to show: layer by layer, those of the least memory that compute nothing twice, and one that computes so much."""
     resident, by_rows = analyze(module, BOARD).schedules, analyze(module, BOARD, input_rows=True).schedules
+    macs = resident[0].macs
     yield LAYERS, resident[0]
-    yield STREAMED, least(resident, 0.0)
-    yield BY_ROWS, least(by_rows, 0.0)
-    if REPEATED in goals:
-        yield REPEATED, least(by_rows, goals[REPEATED].more_macs)
+    yield STREAMED, least(resident, macs)
+    yield BY_ROWS, least(by_rows, macs)
+    if more_macs:
+        again = analyze(module, BOARD, input_rows=True, rows_again=True).schedules
+        yield REPEATED, least(again, macs * (1 + more_macs))
 
 
-def least(schedules: Sequence[Schedule], more_macs: float) -> Schedule:
-    """The one of the least memory with so many times the multiplications of the first more."""
-    return schedules[-1]
+def least(schedules: Sequence[Schedule], macs: float) -> Schedule:
+    """The one of the least memory with at most so many multiplications."""
+    return min((s for s in schedules if s.macs <= macs), key=lambda s: s.arena)
 
 
 def run(module: Module, schedule: Schedule) -> Run:
