@@ -63,7 +63,6 @@ CASES = (
         partial(reference, "vww_96_int8"),
         "TFLM 100,708",
         {LAYERS: 42_000, STREAMED: 38_000, BY_ROWS: 12_000},
-        more_macs=0.07,
     ),
     Case(
         "mcunet_vww1",
