@@ -140,10 +140,18 @@ def plan_module(module: Module, core: Core, regions: Sequence[Region] = ()) -> P
 
 
 def plan_function(function: Function, core: Core, regions: Sequence[Region] = ()) -> PlannedFunction:
-    """One function for `core`, `regions` of it streamed. Raises `UnsupportedError` where there is no kernel."""
+    """One function for `core`, `regions` of it streamed. Raises `UnsupportedError` where there is no kernel.
+
+    Concatenations are made without copies where that takes no more memory.
+    """
     problem, names = problem_of(function, core, regions)
     plan = make_plan(problem)
-    offsets = {value: plan.offsets[buffer] for value, buffer in names.buffer.items()}
+    if any(op.kind == "concat" for op in function.operations):
+        problem, joined = problem_of(function, core, regions, joins=True)
+        other = make_plan(problem)
+        if other.peak <= plan.peak:
+            plan, names = other, joined
+    offsets = {value: plan.offsets[buffer] + names.begin.get(value, 0) for value, buffer in names.buffer.items()}
     return PlannedFunction(function, [_step(plan, names, name) for name in plan.order], offsets, plan)
 
 

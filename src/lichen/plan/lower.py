@@ -14,6 +14,7 @@ from lichen.ir.accesses import Accesses
 from lichen.ir.kernel import Core, KernelCall, Scratch
 from lichen.ir.module import Constant, Function, Operation, State, Value
 from lichen.ir.operator import operator
+from lichen.plan.join import NOTHING, join
 from lichen.plan.lower_region import streamed_step
 from lichen.plan.problem import Buffer, Problem, Step
 from lichen.plan.rows import Region, row_call
@@ -23,21 +24,26 @@ from lichen.plan.rows import Region, row_call
 class Names:
     """What buffers and steps of the problem are called: `buffer[value]`, and the operation and kernel call of each step.
 
+    A value lies at the beginning of its buffer, or as many bytes behind it as `begin` says.
     A streamed step has a region in place of the one, and a call for each operation of each of its passes in place of the other.
     """
 
     buffer: Mapping[Value, str]
+    begin: Mapping[Value, int]
     operation: Mapping[str, Operation]
     call: Mapping[str, KernelCall]
     region: Mapping[str, Region]
     row_calls: Mapping[str, tuple[KernelCall, ...]]
 
 
-def problem_of(function: Function, core: Core, regions: Sequence[Region] = ()) -> tuple[Problem, Names]:
+def problem_of(
+    function: Function, core: Core, regions: Sequence[Region] = (), joins: bool = False
+) -> tuple[Problem, Names]:
     """The problem of planning `function` with the kernels chosen for `core`. Raises `UnsupportedError` for what has no kernel.
 
     Every operation but views becomes a step, and each of `regions`, which are disjoint and not interleaved, a streamed one. A result
-    that nobody uses needs a place all the same: its kernel writes it.
+    that nobody uses needs a place all the same: its kernel writes it. If the problem `joins`, concatenations that need no copy are no
+    steps either; their parts then wait in the place of the whole, which can take more memory or less.
     """
     inside = {op: region for region in regions for op in region.operations}
     by_rows = {value for region in regions for value in region.sources}
@@ -48,6 +54,9 @@ def problem_of(function: Function, core: Core, regions: Sequence[Region] = ()) -
         for one in region.passes:
             roots.update(one.home)
         roots.update((place, place) for place in region.newest.values())
+    joined = join(function, roots, inside) if joins else NOTHING
+    begin = {value: joined.places[root][1] for value, root in roots.items() if root in joined.places}
+    roots = {value: joined.places[root][0] if root in joined.places else root for value, root in roots.items()}
     sizes: dict[str, tuple[int, int]] = {}
     for value, root in roots.items():
         size, alignment = sizes.get(root.name, (0, 1))
@@ -57,7 +66,7 @@ def problem_of(function: Function, core: Core, regions: Sequence[Region] = ()) -
             sizes[owner.name] = size, sizes[owner.name][1]
     buffer = {value: root.name for value, root in roots.items()}
     named = _named_operations(function)
-    operations = {name: op for name, op in named.items() if op not in inside}
+    operations = {name: op for name, op in named.items() if op not in inside and op not in joined.operations}
     calls = {name: operator(op.kind).lower(op, core) for name, op in operations.items()}
     after = _state_order(operations)
     streamed = {name: inside[op] for name, op in named.items() if op in inside and op is inside[op].operations[-1]}
@@ -68,7 +77,7 @@ def problem_of(function: Function, core: Core, regions: Sequence[Region] = ()) -
     problem = Problem(
         buffers=tuple(Buffer(name, size, alignment) for name, (size, alignment) in sizes.items()),
         steps=tuple(
-            _step(name, op, calls[name], buffer, after[name])
+            _step(name, op, calls[name], buffer, begin, after[name])
             if name in operations
             else streamed_step(name, streamed[name], buffer, _shared_scratch(row_calls[name]))
             for name, op in named.items()
@@ -77,7 +86,7 @@ def problem_of(function: Function, core: Core, regions: Sequence[Region] = ()) -
         inputs=tuple(value.name for value in function.inputs if value not in by_rows),
         outputs=tuple(dict.fromkeys(_output(value, buffer) for value in function.outputs)),
     )
-    return problem, Names(buffer, operations, calls, streamed, row_calls)
+    return problem, Names(buffer, begin, operations, calls, streamed, row_calls)
 
 
 def scratch_offsets(call: KernelCall) -> tuple[int, ...]:
@@ -140,7 +149,14 @@ def _state_order(operations: Mapping[str, Operation]) -> dict[str, tuple[str, ..
     return after
 
 
-def _step(name: str, op: Operation, call: KernelCall, buffer: Mapping[Value, str], after: tuple[str, ...]) -> Step:
+def _step(
+    name: str,
+    op: Operation,
+    call: KernelCall,
+    buffer: Mapping[Value, str],
+    begin: Mapping[Value, int],
+    after: tuple[str, ...],
+) -> Step:
     for value in op.operands:
         if value not in buffer and not isinstance(value, Constant | State):
             raise UnsupportedError(
@@ -154,7 +170,9 @@ def _step(name: str, op: Operation, call: KernelCall, buffer: Mapping[Value, str
         reads=tuple(buffer[op.operands[i]] for i in held),
         writes=tuple(buffer[value] for value in op.results),
         accesses=Accesses(
-            {k: accesses.reads[i] for k, i in enumerate(held) if i in accesses.reads}, accesses.writes, accesses.atomic
+            {k: accesses.reads[i] + begin.get(op.operands[i], 0) for k, i in enumerate(held) if i in accesses.reads},
+            {k: writes + begin.get(op.results[k], 0) for k, writes in accesses.writes.items()},
+            accesses.atomic,
         ),
         scratch=scratch,
         scratch_alignment=scratch_alignment,
