@@ -156,7 +156,7 @@ bool next_row(void *context, unsigned input, unsigned row, void *destination)
 
 _SOURCE = """const lichen_row_source source = {&rows, next_row};
             rows.again = AGAIN;
-            for (unsigned i = 0; i < INPUTS; i++) {
+            for (unsigned i = 0; (int)i < INPUTS; i++) {
                 rows.next[i] = 0;
                 rows.row_bytes[i] = NAME_input_row_bytes(i);
             }"""
@@ -168,7 +168,7 @@ _RUN = f"""    {{
         NAME_init(&instance);
         for (int sample = 0; sample < COUNT; sample++) {{
             memset(&instance.arena, {POISON}, sizeof instance.arena);
-            for (unsigned i = 0; i < INPUTS; i++) {{
+            for (unsigned i = 0; (int)i < INPUTS; i++) {{
                 void *const input = NAME_PREFIXinput(&instance, i);
                 const size_t count = NAME_PREFIXinput_bytes(i);
                 if (count > MOST_BYTES || i >= MOST_IMAGES) return 3;
