@@ -4,7 +4,7 @@
 >>> module = lichen.load("model.tflite")
 >>> built = lichen.compile(module, board="nano33ble", out="build/model")
 >>> with lichen.connect("build/model", on="qemu") as device:
-...     outputs = device.run([samples])
+...     outputs = device.infer(samples)
 """
 
 __version__ = "0.1.0"

@@ -77,11 +77,12 @@ def test_concatenations_of_concatenations() -> None:
         "%y = concat(%x, %x) {axis = 1} : f32[1, 12]\nreturn %y",
         "%a = tanh(%x) : f32[1, 6]\n%y = concat(%a, %a) {axis = 1} : f32[1, 12]\nreturn %y",
         "%a = tanh(%x) : f32[1, 6]\n%y = concat(%x, %a) {axis = 1} : f32[1, 12]\nreturn %y",
+        "%a, %b = split(%x) {axis = 1} : f32[1, 3], f32[1, 3]\n%y = concat(%b, %a) {axis = 1} : f32[1, 6]\nreturn %y",
         "%a = tanh(%x) : f32[1, 6]\n%b = relu(%a) : f32[1, 6]\n%y = concat(%a, %b) {axis = 1} : f32[1, 12]\nreturn %y",
         "%a = tanh(%x) : f32[1, 6]\n%m = reshape(%a) : f32[2, 3]\n%b = relu(%x) : f32[1, 6]\n%n = reshape(%b) : f32[2, 3]\n"
         "%y = concat(%m, %n) {axis = 1} : f32[2, 6]\nreturn %y",
     ],
-    ids=["inputs", "the same twice", "an input", "one from the other", "not contiguous"],
+    ids=["inputs", "the same twice", "an input", "of one operation", "one from the other", "not contiguous"],
 )
 def test_what_has_to_be_copied_is(body: str) -> None:
     """Given values, one value twice, a part computed from another, parts that do not lie one after the other."""

@@ -1,7 +1,8 @@
 """Concatenations without copies: operands that are computed where they stand in the result.
 
 That is possible where the parts lie one after the other in memory (all dimensions in front of the axis are 1) and each is computed for
-this alone: given values, constants and what streams keep their own place, and so does a part that another part is computed from.
+this alone: given values, constants and what streams keep their own place, and so do parts that one operation computes together or from
+each other.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def join(function: Function, roots: Mapping[Value, Value], streamed: Collection[
         parts = [roots.get(value) for value in op.operands]
         if len(set(parts)) < len(parts) or any(p is None or p in fixed or p in moved for p in parts):
             continue
-        if _feed_each_other(function, roots, {p for p in parts if p is not None}):
+        if _meet(function, roots, {p for p in parts if p is not None}):
             continue
         begin = 0
         for part, value in zip(parts, op.operands, strict=True):
@@ -47,13 +48,13 @@ def join(function: Function, roots: Mapping[Value, Value], streamed: Collection[
     return Joined(frozenset(joined), {part: _resolved(part, moved) for part in moved})
 
 
-def _feed_each_other(function: Function, roots: Mapping[Value, Value], parts: set[Value]) -> bool:
-    """Whether an operation reads one of the parts and computes another."""
-    return any(
-        any(roots.get(v) in parts for v in op.operands) and any(roots.get(v) in parts for v in op.results)
-        for op in function.operations
-        if not (op.results and roots.get(op.results[0]) is not op.results[0])  # a view computes nothing
-    )
+def _meet(function: Function, roots: Mapping[Value, Value], parts: set[Value]) -> bool:
+    """Whether an operation computes several of the parts, or one while it reads another: a step takes a buffer for one thing only."""
+    for op in function.operations:
+        computed = sum(roots.get(v) is v and v in parts for v in op.results)  # a view computes nothing
+        if computed > 1 or (computed and any(roots.get(v) in parts for v in op.operands)):
+            return True
+    return False
 
 
 def _resolved(part: Value, moved: Mapping[Value, tuple[Value, int]]) -> tuple[Value, int]:
