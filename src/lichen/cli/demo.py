@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -27,12 +29,8 @@ def digits(
     json: Json = False,
 ) -> None:
     """Train two digit classifiers, quantise them, and run them on an emulated Cortex-M4 and an emulated Arduino Uno."""
-    try:
+    with _needing("torch,data"):
         from lichen.demos.digits import run
-    except ModuleNotFoundError as error:
-        raise MissingToolError(
-            f"the demo needs the package {error.name}, which is not installed: pip install 'lichen[torch,data]'"
-        ) from error
 
     stages = run(progress_bar, lambda remark: messages.print(remark), out)
     if json:
@@ -56,13 +54,9 @@ def power_plant(
     json: Json = False,
 ) -> None:
     """Train a whole network on an emulated Cortex-M4, over its serial line, and in PyTorch beside it."""
-    try:
+    with _needing("torch,report"):
         from lichen.demos.power_plant import draw, run
         from lichen.demos.published import TINY_TRAINING, TINYOL
-    except ModuleNotFoundError as error:
-        raise MissingToolError(
-            f"the demo needs the package {error.name}, which is not installed: pip install 'lichen[torch,report]'"
-        ) from error
 
     pictures = _can_draw()
     result = run(progress_bar, out, on, epochs)
@@ -95,6 +89,17 @@ def power_plant(
         print(f"  {published}")
 
 
+@contextmanager
+def _needing(extras: str) -> Iterator[None]:
+    """What is imported in the block comes with these extras. Raises `MissingToolError` with the line that installs them."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingToolError(
+            f"the demo needs the package {error.name}, which is not installed: pip install 'lichen[{extras}]'"
+        ) from error
+
+
 def _can_draw() -> bool:
     """Whether pictures can be drawn; said before the long work begins, not after it."""
     from lichen.report.picture import require_matplotlib
@@ -116,12 +121,8 @@ def vision(
     json: Json = False,
 ) -> None:
     """Train a small MobileNetV2 on CIFAR-10 and run it on an emulated Cortex-M4 with less memory than its largest layer."""
-    try:
+    with _needing("torch,report"):
         from lichen.demos.vision import run
-    except ModuleNotFoundError as error:
-        raise MissingToolError(
-            f"the demo needs the package {error.name}, which is not installed: pip install 'lichen[torch,report]'"
-        ) from error
 
     pictures = _can_draw()
     result = run(progress_bar, lambda remark: messages.print(remark), out, epochs, images, pictures)
@@ -161,13 +162,9 @@ def fan(
     json: Json = False,
 ) -> None:
     """Fine-tune an autoencoder on an emulated Cortex-M4 until it knows what is normal in the field, and teach it kinds of anomaly there."""
-    try:
+    with _needing("torch,demos,report"):
         from lichen.demos.fan import draw, run
         from lichen.demos.published import TINY_TRAINING, TINYOL
-    except ModuleNotFoundError as error:
-        raise MissingToolError(
-            f"the demo needs the package {error.name}, which is not installed: pip install 'lichen[torch,demos,report]'"
-        ) from error
 
     pictures = _can_draw()
     result = run(progress_bar, out, on, seed)
