@@ -12,7 +12,7 @@ from lichen.compiler import analyze, compile_model
 from lichen.device.count import count_first
 from lichen.device.executor import open_executor
 from lichen.device.validate import validate
-from lichen.errors import DoesNotFitError
+from lichen.errors import DoesNotFitError, InputError
 from lichen.ir.interpret import Interpreter
 from lichen.learning.learner import Learning
 from lichen.reading import load
@@ -113,3 +113,14 @@ def test_what_learns_streams_too(lichen_data: Path, tmp_path: Path) -> None:
             states.append(device.states())
     for name, learned in states[0].items():
         np.testing.assert_array_equal(states[1][name], learned)
+
+
+def test_a_schedule_of_another_module_is_refused(lichen_data: Path, tmp_path: Path) -> None:
+    """Also of the same file read again: regions are made of the operations of one module."""
+    path = lichen_data / "models" / "resnet8_int8.tflite"
+    module = load(path)
+    schedule = analyze(module).schedules[-1]
+    assert compile_model(module, "mps2-an386", tmp_path / "model", schedule=schedule).arena == schedule.arena
+    with pytest.raises(InputError, match="of the same module"):
+        compile_model(load(path), "mps2-an386", tmp_path / "other", schedule=schedule)
+    assert not (tmp_path / "other").exists()

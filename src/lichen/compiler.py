@@ -187,6 +187,10 @@ def compile_model(
         module = make_learner(module, learning)
     if isinstance(schedule, Schedule):
         chosen, input_rows = schedule, schedule.input_rows
+        if any(op not in module.infer.operations for region in chosen.regions for op in region.operations):
+            raise InputError(
+                f"the schedule is not one of this {module.name}; take it from `analyze` of the same module"
+            )
         kind, limit = "auto" if chosen.regions else "layers", chosen.arena
     else:
         kind = schedule or ("layers" if ram is None else "auto")
