@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,3 +51,15 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == (folder / name).read_text(), f"{name} has changed; if that is wanted, run make golden"
 
     return compare
+
+
+@pytest.fixture
+def needs() -> Callable[..., None]:
+    """`needs(tool, …)` skips the test where a tool is not installed, which CI does not allow."""
+
+    def check(*tools: str) -> None:
+        missing = [tool for tool in tools if shutil.which(tool) is None]
+        if missing and not os.environ.get("CI"):
+            pytest.skip(f"{', '.join(missing)} not installed; lichen doctor says how to get it")
+
+    return check

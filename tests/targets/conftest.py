@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,15 +46,3 @@ def compile_model(tmp_path: Path) -> Callable[..., ModelFolder]:
         return open_folder(folder)
 
     return compile_
-
-
-@pytest.fixture
-def needs() -> Callable[..., None]:
-    """`needs(tool, …)` skips the test where a tool is not installed, which CI does not allow."""
-
-    def check(*tools: str) -> None:
-        missing = [tool for tool in tools if shutil.which(tool) is None]
-        if missing and not os.environ.get("CI"):
-            pytest.skip(f"{', '.join(missing)} not installed; lichen doctor says how to get it")
-
-    return check
