@@ -23,10 +23,13 @@ from native_check import SANITIZERS, WARNINGS
 BATCH, RESULTS = 250, 12
 ZERO = -17
 
-COMPUTE = """
+COMPUTE = f"""
+enum {{ BATCH = {BATCH}, RESULTS = {RESULTS}, ZERO = {ZERO} }};
+"""
+
+COMPUTE += """
 #include <stddef.h>
 #include "lichen_requantise_dsp.h"
-enum { BATCH = %d, RESULTS = %d, ZERO = %d };
 typedef struct { int32_t x, multiplier, y; int8_t shift, ratios, low, high; } given;
 static void compute(const given *g, int32_t *r)
 {
@@ -46,7 +49,7 @@ static void compute(const given *g, int32_t *r)
     r[10] = lichen_low_lane(x);
     r[11] = lichen_high_lane(x);
 }
-""" % (BATCH, RESULTS, ZERO)
+"""
 
 NATIVE = (
     COMPUTE
