@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from counting import ForeignCode, count_foreign, count_lichen, sample
 from graphs import conv_module
@@ -23,6 +25,12 @@ __attribute__((naked)) void peer_infer(const int8_t *input, const int8_t *last_i
                    "bx lr\\n");
 }
 """
+
+
+@pytest.fixture(autouse=True)
+def tools(needs: Callable[..., None]) -> None:
+    """Everything here is built for a Cortex-M and counted in QEMU."""
+    needs("arm-none-eabi-gcc", "qemu-system-arm", "cc")
 
 
 def test_foreign_code_is_counted_between_the_marks(tmp_path: Path) -> None:
