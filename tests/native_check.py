@@ -22,6 +22,9 @@ from lichen.plan.rows import Region
 WARNINGS = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off"]
 POISON = 0xA5
+AVR, DSP = (Core(name, frozenset({name})) for name in ("avr", "dsp"))
+CORES = (PLAIN, AVR, DSP)
+"""Whose kernels run natively."""
 
 
 def assert_native_equals_interpreter(

@@ -18,7 +18,7 @@ from lichen.plan.bound import lower_bound
 from lichen.plan.check import check_plan
 from lichen.plan.lower import problem_of
 from lichen.plan.planner import make_plan
-from native_check import assert_native_equals_interpreter, random_input
+from native_check import CORES, assert_native_equals_interpreter, random_input
 
 TOLERANCE = 1e-3  # float32 sums go through up to twelve operators; what overlap could spoil is far larger
 
@@ -36,9 +36,7 @@ def three_calls(module: Module) -> list[Array]:
 
 
 @settings(max_examples=4, deadline=None, phases=[Phase.generate])
-@given(
-    modules=st.lists(graphs(), min_size=24, max_size=24), core=st.sampled_from([PLAIN, Core("avr", frozenset({"avr"}))])
-)
+@given(modules=st.lists(graphs(), min_size=24, max_size=24), core=st.sampled_from(CORES))
 def test_native_code_equals_the_interpreter(modules: list[Module], core: Core) -> None:
     """Overlap, in-place operation and state included, before and after rewriting."""
     rewritten = [copy_of(m) for m in modules[:12]]

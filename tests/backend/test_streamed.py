@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from conv_strategies import chains, convolutional_graphs
-from lichen.ir.kernel import PLAIN, Core
+from lichen.ir.kernel import Core
 from lichen.ir.module import Module
 from lichen.plan.rows import Region, Streams, can_stream
 from lichen.plan.slide import slid
-from native_check import assert_native_equals_interpreter
+from native_check import CORES, assert_native_equals_interpreter
 
 
 @st.composite
@@ -40,7 +40,7 @@ def slid_whole(module: Module) -> Region | None:
 @settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     modules=st.lists(chains().filter(slid_whole), min_size=12, max_size=12),
-    core=st.sampled_from([PLAIN, Core("avr", frozenset({"avr"}))]),
+    core=st.sampled_from(CORES),
 )
 def test_newest_rows_apart_give_the_same_bytes(modules: list[Module], core: Core) -> None:
     """Windows of all sizes and strides over rows that move on from call to call."""
@@ -49,9 +49,7 @@ def test_newest_rows_apart_give_the_same_bytes(modules: list[Module], core: Core
 
 
 @settings(max_examples=2, deadline=None, phases=[Phase.generate])
-@given(
-    cases=st.lists(streamed(), min_size=16, max_size=16), core=st.sampled_from([PLAIN, Core("avr", frozenset({"avr"}))])
-)
+@given(cases=st.lists(streamed(), min_size=16, max_size=16), core=st.sampled_from(CORES))
 def test_every_schedule_gives_the_same_bytes(cases: list[tuple[Module, list[Region]]], core: Core) -> None:
     """Kernels of 1 to 7, strides of 1 to 3, SAME and VALID, odd sizes, residuals across the cuts, depthwise behind them."""
     modules, regions = zip(*cases, strict=True)

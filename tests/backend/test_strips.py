@@ -6,11 +6,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from conv_strategies import convolutional_graphs
-from lichen.ir.kernel import PLAIN, Core
+from lichen.ir.kernel import Core
 from lichen.ir.module import Module
 from lichen.plan.rows import Region, Streams
 from lichen.plan.strips import in_strips
-from native_check import assert_native_equals_interpreter
+from native_check import CORES, assert_native_equals_interpreter
 
 
 @st.composite
@@ -36,7 +36,7 @@ def in_strips_at_random(draw: st.DrawFn) -> tuple[Module, list[Region]]:
 @settings(max_examples=2, deadline=None, phases=[Phase.generate])
 @given(
     cases=st.lists(in_strips_at_random(), min_size=16, max_size=16),
-    core=st.sampled_from([PLAIN, Core("avr", frozenset({"avr"}))]),
+    core=st.sampled_from(CORES),
 )
 def test_every_number_of_strips_gives_the_same_bytes(cases: list[tuple[Module, list[Region]]], core: Core) -> None:
     """Kernels of 1 to 7, strides of 1 to 3, SAME and VALID, uneven strips, residuals across the cuts, depthwise behind them."""

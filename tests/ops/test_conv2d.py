@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lichen.errors import UnsupportedError, VerifyError
-from lichen.ir.kernel import PLAIN, Core
+from lichen.ir.kernel import PLAIN
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ir.types import DType, Quantisation, TensorType
-from native_check import assert_native_equals_interpreter, random_input
+from native_check import AVR, assert_native_equals_interpreter, random_input
 from ops_oracle import f32, fixed, i8, one_op, run
 from strategies import conv2d_modules, dense_modules, depthwise_modules, micro, micro_window
 
@@ -68,7 +68,7 @@ def test_native_equals_the_interpreter(modules: list[Module]) -> None:
 )
 def test_the_layout_for_avr_gives_the_same(modules: list[Module]) -> None:
     """Where channels are computed one by one, their weights are not interleaved; the bytes are the same."""
-    assert_native_equals_interpreter(modules, core=Core("avr5", frozenset({"avr"})))
+    assert_native_equals_interpreter(modules, core=AVR)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
+from lichen.ops.conv2d_dsp import conv2d_dsp
 from lichen.ops.params import int16_params, row_lengths
 from lichen.ops.weights import (
     channel_block,
@@ -73,6 +74,11 @@ class Conv2D(Operator):
             arguments = *views, *float_weights(operation, result.shape[3])
             return KernelCall("conv2d_f32", params, arguments, rows=window.out_h)
         weights = constant_operand(operation, 1)
+        if core.has("dsp"):
+            by_runs = weights.reshape(*weights.shape[:2], -1)
+            call = conv2d_dsp(operation, row_lengths(operation) | window.params(operation), views, by_runs)
+            if call is not None:
+                return call
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         params["block"] = block = channel_block(core)
         tables8 = int8_tables(operation, weights.reshape(len(weights), -1), block)

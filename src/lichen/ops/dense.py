@@ -11,6 +11,7 @@ from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
+from lichen.ops.conv2d_dsp import conv2d_dsp
 from lichen.ops.params import int16_params, int32_params
 from lichen.ops.weights import (
     channel_block,
@@ -80,11 +81,16 @@ class Dense(Operator):
         sizes = {"in_h": batch, "in_w": 1, "in_c": inputs, "out_w": 1, "out_c": outputs}
         params = int32_params(operation, in_length=inputs, out_length=outputs)
         params |= int16_params(operation, **sizes, **ones, pad_top=0, pad_left=0)
-        views, clamp = (Operand(0, rows=batch), Result(0, rows=batch)), clamp_params(operation)
+        views = Operand(0, rows=batch), Result(0, rows=batch)
+        clamp = clamp_params(operation)
         if result.dtype.is_float:
             params |= float_weights_in_flash(operation) | clamp
             return KernelCall("conv2d_f32", params, (*views, *float_weights(operation, outputs)), rows=batch)
         weights = constant_operand(operation, 1)
+        if core.has("dsp"):
+            call = conv2d_dsp(operation, params, views, weights[:, None], _ratios(operation))
+            if call is not None:
+                return call
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         params["block"] = block = channel_block(core)
         tables8 = int8_tables(operation, weights, block, _ratios(operation))

@@ -17,6 +17,13 @@ def scale_tables(mantissas: Array, shifts: Array) -> tuple[Table, Table]:
     return Table("multiplier", doubled), Table("shift", (-1 - shifts.astype(np.int16)).astype(np.int8))
 
 
+def scales_dsp(mantissas: Array, shifts: Array, kind: int) -> tuple[Array, Array]:
+    """The members of `lichen_scale_dsp` (channels,) each, int32, for ratios of a `kind`."""
+    multiplier, shift = scale_tables(mantissas, shifts)
+    exponent = shift.data.astype(np.int32)
+    return multiplier.data, exponent if kind == ANY_RATIO else np.int32(-(2**31)) >> exponent
+
+
 def ratios(mantissas: Array, shifts: Array, low: int, zero_point: int) -> int:
     """The member `ratios` of the params, for outputs clamped to `low` and more."""
     if (shifts >= 0).any() or (mantissas == 0).any():

@@ -153,20 +153,21 @@ def channel_block(core: Core) -> int:
 def int8_tables(
     operation: Operation, rows: Array, block: int, ratios: tuple[float, ...] | None = None
 ) -> tuple[Table, ...]:
-    """The tables of an int8 kernel with weights `rows` (channels, taps): weights, folded bias, multipliers, shifts.
-
-    Folding `-zero_point * sum(weights)` into the bias spares the kernel a subtraction for each product.
-    """
-    channels = len(rows)
-    zero = operation.operands[0].type.zero_point
-    folded = bias_or_zero(operation, channels).astype(np.int64) - zero * rows.sum(axis=1, dtype=np.int64)
-    mantissa, shift = multiplier_tables(ratios or channel_ratios(operation, channels))
+    """The tables of an int8 kernel with weights `rows` (channels, taps): weights, folded bias, multipliers, shifts."""
+    mantissa, shift = multiplier_tables(ratios or channel_ratios(operation, len(rows)))
     return (
         Table("weights", interleave(rows, block)),
-        Table("bias", folded.astype(np.int32)),
+        Table("bias", folded_bias(operation, rows)),
         Table("multiplier", mantissa),
         Table("shift", shift),
     )
+
+
+def folded_bias(operation: Operation, rows: Array) -> Array:
+    """The bias (channels,) and `-zero_point * sum(weights)` of weights `rows` (channels, taps): spares a subtraction for each product."""
+    zero = operation.operands[0].type.zero_point
+    folded: Array = bias_or_zero(operation, len(rows)).astype(np.int64) - zero * rows.sum(axis=1, dtype=np.int64)
+    return folded.astype(np.int32)
 
 
 def interleave(rows: Array, block: int) -> Array:

@@ -39,6 +39,13 @@ LICHEN_INLINE int8_t *lichen_row_s8(lichen_view_s8 view, int y, int length)
     return view.data + (y < view.rows ? y : y % view.rows) * length;
 }
 
+/* The same of a view that may be a window. */
+LICHEN_INLINE const int8_t *lichen_window_row_s8(lichen_view_s8 view, int y, int length)
+{
+    const int row = y - view.first;
+    return view.data + (row < view.rows ? row * length : view.newest ? view.newest : row % view.rows * length);
+}
+
 LICHEN_INLINE float *lichen_row_f32(lichen_view_f32 view, int y, int length)
 {
     return view.data + (y < view.rows ? y : y % view.rows) * length;

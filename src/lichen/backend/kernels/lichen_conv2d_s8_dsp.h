@@ -1,0 +1,71 @@
+/* int8 convolution for cores with DSP instructions, NHWC, per-channel scales: the bytes of lichen_conv2d_s8.h.
+   weights: see lichen_products_dsp.h; biases have -in_zero * (sum of the channel's weights) folded in.
+   scratch: the widened patches of `tile` pixels, and behind them, if in_c is not a multiple of four, a run of kernel_w * in_c bytes.
+
+   Patches are gathered (lichen_patches_dsp.h) pixel by pixel in raster order, over the ends of rows, and multiplied as soon as there are
+   four; so all reads of a tile precede its writes. A few instructions for each pixel, about 1.5 for each element of its patch, and 0.8 for
+   each product. */
+#ifndef LICHEN_CONV2D_S8_DSP_H
+#define LICHEN_CONV2D_S8_DSP_H
+
+#include "lichen_patches_dsp.h"
+#include "lichen_products_dsp.h"
+
+typedef struct {
+    int32_t in_length, out_length; /* elements from one row to the next */
+    int16_t in_h, in_w, in_c;
+    int16_t out_w, out_c;
+    int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+    int16_t in_zero, out_zero, low, high;
+    int16_t finish; /* see lichen_products_dsp */
+    int16_t words;  /* of a patch */
+    int16_t tile;   /* patches at a time: 4, or 1 */
+} lichen_conv2d_s8_dsp_params;
+
+/* The patch of the output pixel whose window begins at input (y, x), into every `tile`th word from `to` on. */
+LICHEN_INLINE void lichen_patch_dsp(const lichen_conv2d_s8_dsp_params *p, lichen_view_s8 in, int y, int x, uint32_t *to, int8_t *run)
+{
+    const int n = p->kernel_w * p->in_c, length = (int)p->in_length;
+    const int is_whole = p->dilation_w == 1 && x >= 0 && x + p->kernel_w <= p->in_w;
+    for (int k = 0; k < p->kernel_h; k++, y += p->dilation_h) {
+        const int8_t *const row = y >= 0 && y < p->in_h ? lichen_window_row_s8(in, y, length) : NULL;
+        to = row != NULL && is_whole
+            ? lichen_widen_run_dsp(to, row + x * p->in_c, n, p->tile)
+            : lichen_widen_border_dsp(to, run, row, x, p->dilation_w, p->kernel_w, p->in_w, p->in_c, p->in_zero, p->tile);
+    }
+}
+
+LICHEN_KERNEL void lichen_conv2d_s8_dsp(const lichen_conv2d_s8_dsp_params *p, lichen_view_s8 in, lichen_view_s8 out, const int32_t *weights,
+    int8_t *scratch, int row_begin, int row_end)
+{
+    const lichen_products_dsp products = {weights, p->words, p->out_c, p->out_zero, p->low, p->high, p->finish};
+    uint32_t *const x = (uint32_t *)(void *)scratch;
+    int8_t *const run = scratch + 4 * p->tile * p->words;
+    int8_t *pixels[4];
+    int count = 0;
+    for (int oy = row_begin; oy < row_end; oy++) {
+        int8_t *pixel = lichen_row_s8(out, oy, (int)p->out_length);
+        for (int ox = 0; ox < p->out_w; ox++, pixel += p->out_c) {
+            lichen_patch_dsp(p, in, oy * p->stride_h - p->pad_top, ox * p->stride_w - p->pad_left, x + count, run);
+            if (p->tile == 1) {
+                lichen_tile1_dsp(&products, x, pixel);
+                continue;
+            }
+            pixels[count++] = pixel;
+            if (count == 4) {
+                lichen_tile4_dsp(&products, x, pixels);
+                count = 0;
+            }
+        }
+    }
+    if (count == 3) { /* cheaper as four, of which the last is stored first and overwritten */
+        pixels[3] = pixels[2];
+        lichen_tile4_dsp(&products, x, pixels);
+        return;
+    }
+    for (int j = 0; j < count; j++) {
+        lichen_tile1_of4_dsp(&products, x + j, pixels[j]);
+    }
+}
+
+#endif
