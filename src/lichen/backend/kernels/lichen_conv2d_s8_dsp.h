@@ -35,36 +35,63 @@ LICHEN_INLINE void lichen_patch_dsp(const lichen_conv2d_s8_dsp_params *p, lichen
     }
 }
 
+/* The patches of a tile whose pixels are neighbours and whose windows lie inside the input's columns, the first at input (y, x). */
+LICHEN_INLINE void lichen_patches_dsp(const lichen_conv2d_s8_dsp_params *p, lichen_view_s8 in, int y, int x, uint32_t *to)
+{
+    const int n = p->kernel_w * p->in_c, length = (int)p->in_length;
+    for (int k = 0; k < p->kernel_h; k++, y += p->dilation_h) {
+        if (y >= 0 && y < p->in_h) {
+            to = lichen_widen_tile_dsp(to, lichen_window_row_s8(in, y, length) + x * p->in_c, p->stride_w * p->in_c, n);
+        } else {
+            to = lichen_fill_tile_dsp(to, p->in_zero, n);
+        }
+    }
+}
+
 LICHEN_KERNEL void lichen_conv2d_s8_dsp(const lichen_conv2d_s8_dsp_params *p, lichen_view_s8 in, lichen_view_s8 out, const int32_t *weights,
     int8_t *scratch, int row_begin, int row_end)
 {
     const lichen_products_dsp products = {weights, p->words, p->out_c, p->out_zero, p->low, p->high, p->finish};
-    uint32_t *const x = (uint32_t *)(void *)scratch;
+    uint32_t *const patches = (uint32_t *)(void *)scratch;
     int8_t *const run = scratch + 4 * p->tile * p->words;
+    const int last = p->in_w - p->kernel_w - 3 * p->stride_w; /* where the first window of a tile may begin */
     int8_t *pixels[4];
     int count = 0;
     for (int oy = row_begin; oy < row_end; oy++) {
         int8_t *pixel = lichen_row_s8(out, oy, (int)p->out_length);
-        for (int ox = 0; ox < p->out_w; ox++, pixel += p->out_c) {
-            lichen_patch_dsp(p, in, oy * p->stride_h - p->pad_top, ox * p->stride_w - p->pad_left, x + count, run);
+        const int y = oy * p->stride_h - p->pad_top;
+        int x = -p->pad_left;
+        for (int ox = 0; ox < p->out_w; ox++, x += p->stride_w, pixel += p->out_c) {
             if (p->tile == 1) {
-                lichen_tile1_dsp(&products, x, pixel);
+                lichen_patch_dsp(p, in, y, x, patches, run);
+                lichen_tile1_dsp(&products, patches, pixel);
                 continue;
             }
-            pixels[count++] = pixel;
+            if (count == 0 && p->dilation_w == 1 && x >= 0 && x <= last && ox + 4 <= p->out_w) {
+                lichen_patches_dsp(p, in, y, x, patches);
+                for (; count < 4; count++) {
+                    pixels[count] = pixel + count * p->out_c;
+                }
+                ox += 3;
+                x += 3 * p->stride_w;
+                pixel += 3 * p->out_c;
+            } else {
+                lichen_patch_dsp(p, in, y, x, patches + count, run);
+                pixels[count++] = pixel;
+            }
             if (count == 4) {
-                lichen_tile4_dsp(&products, x, pixels);
+                lichen_tile4_dsp(&products, patches, pixels);
                 count = 0;
             }
         }
     }
     if (count == 3) { /* cheaper as four, of which the last is stored first and overwritten */
         pixels[3] = pixels[2];
-        lichen_tile4_dsp(&products, x, pixels);
+        lichen_tile4_dsp(&products, patches, pixels);
         return;
     }
     for (int j = 0; j < count; j++) {
-        lichen_tile1_of4_dsp(&products, x + j, pixels[j]);
+        lichen_tile1_of4_dsp(&products, patches + j, pixels[j]);
     }
 }
 

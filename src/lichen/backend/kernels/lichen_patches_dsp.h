@@ -59,6 +59,72 @@ LICHEN_INLINE uint32_t *lichen_widen_run_dsp(uint32_t *to, const int8_t *from, i
     return step == 4 ? lichen_widen_of4_dsp(to, from, n) : lichen_widen_of1_dsp(to, from, n);
 }
 
+/* Runs of four pixels, `apart` from each other in the input. */
+LICHEN_LOOP uint32_t *lichen_widen_tile_dsp(uint32_t *to, const int8_t *from, int apart, int n)
+{
+#if LICHEN_HAS_DSP && defined(__OPTIMIZE__)
+    if (n >= 4) {
+        const int8_t *const end = from + (n & ~3);
+        uint32_t a, b, c, d, even0, even1;
+        __asm__("1:\n\t"
+            "ldr %[a], [%[from]]\n\t"
+            "ldr %[b], [%[from], %[apart]]\n\t"
+            "ldr %[c], [%[from], %[apart], lsl #1]\n\t"
+            "ldr %[d], [%[from], %[apart3]]\n\t"
+            "sxtb16 %[even0], %[a]\n\t"
+            "sxtb16 %[even1], %[b]\n\t"
+            "strd %[even0], %[even1], [%[to]], #16\n\t"
+            "sxtb16 %[a], %[a], ror #8\n\t"
+            "sxtb16 %[b], %[b], ror #8\n\t"
+            "strd %[a], %[b], [%[to]], #16\n\t"
+            "sxtb16 %[even0], %[c]\n\t"
+            "sxtb16 %[even1], %[d]\n\t"
+            "strd %[even0], %[even1], [%[to], #-24]\n\t"
+            "sxtb16 %[c], %[c], ror #8\n\t"
+            "sxtb16 %[d], %[d], ror #8\n\t"
+            "strd %[c], %[d], [%[to], #-8]\n\t"
+            "adds %[from], #4\n\t"
+            "cmp %[from], %[end]\n\t"
+            "bne 1b"
+            : [to] "+r"(to), [from] "+l"(from), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [even0] "=&r"(even0),
+            [even1] "=&r"(even1)
+            : [apart] "r"(apart), [apart3] "r"(3 * apart), [end] "r"(end)
+            : "cc", "memory");
+        n &= 3;
+    }
+#endif
+    for (; n >= 4; n -= 4, from += 4, to += 8) {
+        const uint32_t a = lichen_load_word(from), b = lichen_load_word(from + apart);
+        const uint32_t c = lichen_load_word(from + 2 * apart), d = lichen_load_word(from + 3 * apart);
+        to[0] = lichen_sxtb16(a);
+        to[1] = lichen_sxtb16(b);
+        to[2] = lichen_sxtb16(c);
+        to[3] = lichen_sxtb16(d);
+        to[4] = lichen_sxtb16_odd(a);
+        to[5] = lichen_sxtb16_odd(b);
+        to[6] = lichen_sxtb16_odd(c);
+        to[7] = lichen_sxtb16_odd(d);
+    }
+    for (; n > 0; n -= 2, from += 2, to += 4) {
+        for (int j = 0; j < 4; j++) {
+            to[j] = lichen_lanes(from[j * apart], n > 1 ? from[j * apart + 1] : 0);
+        }
+    }
+    return to;
+}
+
+/* The same of a row outside the input. */
+LICHEN_LOOP uint32_t *lichen_fill_tile_dsp(uint32_t *to, int in_zero, int n)
+{
+    const uint32_t zeros = lichen_lanes(in_zero, in_zero);
+    for (; n > 0; n -= 2) {
+        for (int j = 0; j < 4; j++) {
+            *to++ = zeros;
+        }
+    }
+    return to;
+}
+
 /* A run that reaches beyond the input's columns, or whose taps lie apart, or whose row is outside (NULL), piece by piece: as many taps as
    lie beside each other, inside or outside. Where pieces would not be whole fours, they are put together in `run` first. */
 LICHEN_LOOP uint32_t *lichen_widen_border_dsp(

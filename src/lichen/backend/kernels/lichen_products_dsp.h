@@ -52,7 +52,7 @@ typedef struct {
 
 /* From x to `end`; returns the weights behind those of the patch. */
 LICHEN_INLINE const int32_t *lichen_products4_dsp(
-    lichen_sums_dsp *sums, const uint32_t *x, const uint32_t *end, const int32_t *weights, int32_t bias)
+    lichen_sums_dsp *sums, const uint32_t *x, const uint32_t *const *end, const int32_t *weights, int32_t bias)
 {
     int32_t a0, a1, a2, a3, both0, both1, both2, both3 = bias;
     uint32_t x0, x1, w, wa;
@@ -78,7 +78,7 @@ LICHEN_INLINE const int32_t *lichen_products4_dsp(
         : [a0] "=&r"(a0), [a1] "=&r"(a1), [a2] "=&r"(a2), [a3] "=&r"(a3), [both0] "=&r"(both0), [both1] "=&r"(both1),
         [both2] "=&r"(both2), [both3] "+&r"(both3), [x] "+&r"(x), [weights] "+&r"(weights), [x0] "=&r"(x0), [x1] "=&r"(x1), [w] "=&r"(w),
         [wa] "=&r"(wa)
-        : [end] "m"(end)
+        : [end] "m"(*end)
         : "cc", "memory");
     sums->a[0] = a0;
     sums->a[1] = a1;
@@ -94,12 +94,12 @@ LICHEN_INLINE const int32_t *lichen_products4_dsp(
 #else
 
 LICHEN_INLINE const int32_t *lichen_products4_dsp(
-    lichen_sums_dsp *sums, const uint32_t *x, const uint32_t *end, const int32_t *weights, int32_t bias)
+    lichen_sums_dsp *sums, const uint32_t *x, const uint32_t *const *end, const int32_t *weights, int32_t bias)
 {
     for (int j = 0; j < 4; j++) {
         sums->a[j] = sums->both[j] = bias;
     }
-    for (; x < end; weights++) {
+    for (; x < *end; weights++) {
         const uint32_t w = (uint32_t)*weights, wa = lichen_sxtb16(w);
         for (int j = 0; j < 4; j++, x++) {
             sums->a[j] = lichen_smlad(*x, wa, sums->a[j]);
@@ -146,14 +146,14 @@ LICHEN_INLINE lichen_scale_dsp lichen_scale_behind_dsp(const int32_t *weights)
     one("%[both0]") one("%[both1]") one("%[both2]") one("%[both3]")
 
 /* From sums to int8. `after` are the weights behind those of the patch; `finish` is known at compile time, and not LICHEN_ANY_RATIO. */
-LICHEN_INLINE void lichen_finish4_dsp(lichen_sums_dsp *sums, const int32_t *after, int32_t zero_point, int finish)
+LICHEN_INLINE void lichen_finish4_dsp(lichen_sums_dsp *sums, const int32_t *after, const int32_t *zero_point, int finish)
 {
     int32_t doubled, shift, zero, bias;
 #define LICHEN_FINISH_OPERANDS                                                                                          \
     [a0] "+r"(sums->a[0]), [a1] "+r"(sums->a[1]), [a2] "+r"(sums->a[2]), [a3] "+r"(sums->a[3]), [both0] "+r"(sums->both[0]), \
         [both1] "+r"(sums->both[1]), [both2] "+r"(sums->both[2]), [both3] "+r"(sums->both[3]), [doubled] "=&r"(doubled),   \
         [shift] "=&r"(shift), [zero] "=&r"(zero), [bias] "=&r"(bias)                                                     \
-        : [after] "r"(after), [zero_point] "m"(zero_point)                                                              \
+        : [after] "r"(after), [zero_point] "m"(*zero_point)                                                              \
         : "memory"
     if (finish == LICHEN_CLAMPED_AT_ZERO) {
         __asm__(LICHEN_FINISH(LICHEN_FINISH_UP) : LICHEN_FINISH_OPERANDS);
@@ -169,75 +169,72 @@ LICHEN_INLINE int32_t lichen_finish_dsp(lichen_scale_dsp scale, int32_t sum, int
     return lichen_ssat8(lichen_requantise_dsp(scale, sum, zero, finish));
 }
 
-LICHEN_INLINE void lichen_finish4_dsp(lichen_sums_dsp *sums, const int32_t *after, int32_t zero_point, int finish)
+LICHEN_INLINE void lichen_finish4_dsp(lichen_sums_dsp *sums, const int32_t *after, const int32_t *zero_point, int finish)
 {
     const lichen_scale_dsp first = lichen_scale_behind_dsp(after), second = lichen_scale_behind_dsp(after + 3);
     for (int j = 0; j < 4; j++) {
         const int32_t b = after[2] + lichen_second_sum_dsp(sums->a[j], sums->both[j]);
-        sums->a[j] = lichen_finish_dsp(first, sums->a[j], zero_point, finish);
-        sums->both[j] = lichen_finish_dsp(second, b, zero_point, finish);
+        sums->a[j] = lichen_finish_dsp(first, sums->a[j], *zero_point, finish);
+        sums->both[j] = lichen_finish_dsp(second, b, *zero_point, finish);
     }
 }
 
 #endif
 
-/* Any sum, ratio and clamp. */
-LICHEN_LOOP void lichen_store_any_dsp(const lichen_products_dsp *p, const int32_t *scale, int32_t sum, int8_t *out)
+/* The same of any ratio and clamp. */
+LICHEN_LOOP int32_t lichen_finish_any_dsp(const lichen_products_dsp *p, const int32_t *scale, int32_t sum)
 {
-    const int32_t x = lichen_requantise_dsp(lichen_scale_behind_dsp(scale), sum, p->zero, LICHEN_ANY_RATIO);
-    *out = lichen_clamp_s8(x, p->low, p->high);
+    return lichen_clamp_s8(lichen_requantise_dsp(lichen_scale_behind_dsp(scale), sum, p->zero, LICHEN_ANY_RATIO), p->low, p->high);
 }
 
-LICHEN_LOOP void lichen_store4_any_dsp(
-    const lichen_products_dsp *p, const lichen_sums_dsp *sums, const int32_t *after, int8_t *const *out, int c, int has_second)
+LICHEN_INLINE void lichen_finish4_any_dsp(const lichen_products_dsp *p, lichen_sums_dsp *sums, const int32_t *after)
 {
-    for (int j = 3; j >= 0; j--) {
-        lichen_store_any_dsp(p, after, sums->a[j], out[j] + c);
-        if (has_second) {
-            lichen_store_any_dsp(p, after + 3, after[2] + lichen_second_sum_dsp(sums->a[j], sums->both[j]), out[j] + c + 1);
-        }
+    for (int j = 0; j < 4; j++) {
+        const int32_t b = after[2] + lichen_second_sum_dsp(sums->a[j], sums->both[j]);
+        sums->a[j] = lichen_finish_any_dsp(p, after, sums->a[j]);
+        sums->both[j] = lichen_finish_any_dsp(p, after + 3, b);
     }
-}
-
-LICHEN_INLINE void lichen_store2_dsp(int8_t *out, int32_t first, int32_t second, int has_second)
-{
-    out[0] = (int8_t)first;
-    if (has_second) {
-        out[1] = (int8_t)second;
-    }
-}
-
-LICHEN_INLINE void lichen_store4_dsp(const lichen_sums_dsp *sums, int8_t *const *out, int c, int has_second)
-{
-    lichen_store2_dsp(out[3] + c, sums->a[3], sums->both[3], has_second);
-    lichen_store2_dsp(out[2] + c, sums->a[2], sums->both[2], has_second);
-    lichen_store2_dsp(out[1] + c, sums->a[1], sums->both[1], has_second);
-    lichen_store2_dsp(out[0] + c, sums->a[0], sums->both[0], has_second);
 }
 
 /* All channels of four output pixels, of which the later may be one and the same: the first are stored last. */
-LICHEN_LOOP void lichen_tile4_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *const *out)
+LICHEN_LOOP void lichen_tile4_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *const *pixels)
 {
     const uint32_t *const end = x + 4 * p->words;
     const int32_t *weights = p->weights;
-    const int channels = p->channels, finish = p->finish, zero = p->zero;
-    for (int c = 0; c < channels; c += 2, weights += 5) {
+    const int finish = p->finish;
+    const int32_t zero = p->zero;
+    int8_t *out[4];
+    int left = p->channels;
+    out[0] = pixels[0];
+    out[1] = pixels[1];
+    out[2] = pixels[2];
+    out[3] = pixels[3];
+    for (;; weights += 5) {
         lichen_sums_dsp sums;
-        weights = lichen_products4_dsp(&sums, x, end, weights + 1, *weights);
-        if (finish == LICHEN_ANY_RATIO) {
-            const lichen_sums_dsp in_memory = sums;
-            lichen_store4_any_dsp(p, &in_memory, weights, out, c, c + 1 < channels);
-            continue;
-        }
-        if (finish == LICHEN_CLAMPED_AT_ZERO) {
-            lichen_finish4_dsp(&sums, weights, zero, LICHEN_CLAMPED_AT_ZERO);
+        weights = lichen_products4_dsp(&sums, x, &end, weights + 1, *weights);
+        if (finish == LICHEN_BELOW_HALF) {
+            lichen_finish4_dsp(&sums, weights, &zero, LICHEN_BELOW_HALF);
+        } else if (finish == LICHEN_CLAMPED_AT_ZERO) {
+            lichen_finish4_dsp(&sums, weights, &zero, LICHEN_CLAMPED_AT_ZERO);
         } else {
-            lichen_finish4_dsp(&sums, weights, zero, LICHEN_BELOW_HALF);
+            lichen_sums_dsp indexed = sums; /* a copy, so that the others stay in registers */
+            lichen_finish4_any_dsp(p, &indexed, weights);
+            sums = indexed;
         }
-        if (c + 1 < channels) {
-            lichen_store4_dsp(&sums, out, c, 1);
-        } else {
-            lichen_store4_dsp(&sums, out, c, 0);
+        *out[3]++ = (int8_t)sums.a[3];
+        *out[2]++ = (int8_t)sums.a[2];
+        *out[1]++ = (int8_t)sums.a[1];
+        *out[0]++ = (int8_t)sums.a[0];
+        if (left == 1) {
+            return;
+        }
+        *out[3]++ = (int8_t)sums.both[3];
+        *out[2]++ = (int8_t)sums.both[2];
+        *out[1]++ = (int8_t)sums.both[1];
+        *out[0]++ = (int8_t)sums.both[0];
+        left -= 2;
+        if (left == 0) {
+            return;
         }
     }
 }
@@ -245,7 +242,7 @@ LICHEN_LOOP void lichen_tile4_dsp(const lichen_products_dsp *p, const uint32_t *
 LICHEN_INLINE void lichen_finish1_dsp(const lichen_products_dsp *p, const int32_t *scale, int32_t sum, int8_t *out)
 {
     if (p->finish == LICHEN_ANY_RATIO) {
-        lichen_store_any_dsp(p, scale, sum, out);
+        *out = (int8_t)lichen_finish_any_dsp(p, scale, sum);
     } else {
         *out = (int8_t)lichen_ssat8(lichen_requantise_dsp(lichen_scale_behind_dsp(scale), sum, p->zero, LICHEN_BELOW_HALF));
     }
