@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 export LICHEN_DATA ?= $(wildcard $(abspath ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test lint types unit format golden lock bench bench-memory bench-learning prove clean
+.PHONY: help setup packages demo test lint types unit format golden lock bench bench-layers bench-memory bench-learning prove clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ lock: ## write requirements.lock anew from pyproject.toml
 
 bench: setup ## the README's figures: RAM, flash and instructions of the reference models on the emulated Cortex-M4
 	$(BIN)/python benchmarks/figures.py
+
+bench-layers: setup ## single int8 layers of many shapes beside CMSIS-NN on the emulated Cortex-M4
+	$(BIN)/python benchmarks/layers.py
 
 bench-memory: setup ## every schedule of the reference models: arena and instructions on the emulated Cortex-M4
 	$(BIN)/python benchmarks/memory.py

@@ -15,7 +15,7 @@ from lichen.device.connect import connect
 from lichen.errors import DeviceError
 from lichen.ir.interpret import Interpreter
 from lichen.targets import qemu
-from lichen.targets.board import Board, Emulator, load_board
+from lichen.targets.board import Board, Emulator, all_boards, load_board
 from lichen.targets.build import Mark, Source, build_firmware, build_image
 from lichen.targets.core import PROCESSORS
 from lichen.targets.folder import ModelFolder
@@ -24,7 +24,7 @@ from lichen.targets.qemu import Qemu
 
 ECHO = Path(__file__).with_name("echo.c")
 CORTEX_M = [machine for machine in MACHINES.values() if machine.core != "avr5"]
-QEMU_BOARDS = ["nano33ble", "nucleo-f411re", "stm32f746-disco", "pico", "mps2-an386"]
+QEMU_BOARDS = [board.name for board in all_boards() if board.emulator and board.emulator.kind == "qemu"]
 
 
 @pytest.fixture(autouse=True)
