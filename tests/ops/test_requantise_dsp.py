@@ -20,7 +20,7 @@ from lichen.targets.machine import machine_of
 from lichen.targets.qemu import Qemu
 from native_check import SANITIZERS, WARNINGS
 
-BATCH, RESULTS = 250, 12
+BATCH, RESULTS = 250, 25
 ZERO = -17
 
 COMPUTE = f"""
@@ -48,6 +48,19 @@ static void compute(const given *g, int32_t *r)
     r[9] = lichen_ssat8(g->x);
     r[10] = lichen_low_lane(x);
     r[11] = lichen_high_lane(x);
+    r[12] = (int32_t)lichen_upper_even(x, 0xff00ff00u);
+    r[13] = lichen_smlawb(g->multiplier, x, g->y);
+    r[14] = lichen_smlawt(g->multiplier, x, g->y);
+    r[15] = lichen_smulbb(x, y);
+    r[16] = lichen_smultt(x, y);
+    r[17] = (int32_t)lichen_sxtab16(x, y);
+    r[18] = (int32_t)lichen_sxtab16_odd(x, y);
+    r[19] = lichen_usada8(x, g->y);
+    r[20] = lichen_ssat8_20(g->x);
+    r[21] = (int32_t)lichen_insert_second(x, y);
+    r[22] = (int32_t)lichen_larger_s8(x, y);
+    r[23] = (int32_t)lichen_smaller_s8(x, y);
+    r[24] = lichen_smmulr(g->x, g->multiplier);
 }
 """
 
@@ -118,10 +131,13 @@ def expected(given: Array, mantissa: Array, shift: Array) -> Array:
     x, y, m = (given[name].astype(np.int64) for name in ("x", "y", "multiplier"))
     q = ZERO + multiply(x, mantissa, shift)
     octets, lanes = (given["x"].copy().view(t).reshape(len(x), -1).astype(np.int64) for t in ("i1", "i2"))
-    other = given["y"].copy().view("i2").reshape(len(x), -1).astype(np.int64)
+    others, other = (given["y"].copy().view(t).reshape(len(x), -1).astype(np.int64) for t in ("i1", "i2"))
 
     def packed(low: Array, high: Array) -> Array:
         return (low & 0xFFFF) | high << 16
+
+    def joined(four: Array) -> Array:
+        return ((four & 0xFF) << np.array([0, 8, 16, 24])).sum(axis=1)
 
     columns = [
         q,
@@ -136,6 +152,19 @@ def expected(given: Array, mantissa: Array, shift: Array) -> Array:
         np.clip(x, -128, 127),
         lanes[:, 0],
         lanes[:, 1],
+        packed(octets[:, 0] << 8, octets[:, 2] << 8),
+        y + (m * lanes[:, 0] >> 16),
+        y + (m * lanes[:, 1] >> 16),
+        lanes[:, 0] * other[:, 0],
+        lanes[:, 1] * other[:, 1],
+        packed(lanes[:, 0] + others[:, 0], lanes[:, 1] + others[:, 2]),
+        packed(lanes[:, 0] + others[:, 1], lanes[:, 1] + others[:, 3]),
+        y + (octets & 0xFF).sum(axis=1),
+        np.clip(x >> 20, -128, 127),
+        (x & 0xFFFF00FF) | (y & 0xFF) << 8,
+        joined(np.maximum(octets, others)),
+        joined(np.minimum(octets, others)),
+        (x * m + 2**31) >> 32,
     ]
     return np.stack(columns, axis=1).astype(np.int32)
 

@@ -33,8 +33,7 @@ class Add(Binary):
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         if operation.results[0].type.dtype.is_float:
             return self.call(operation, "add_f32", ("a", "b"), {"b_factor": 1.0} | float_limits(operation))
-        scaled = ScaledSum.of(operation, 1)
-        return self.call(operation, "add_s8", ("wide", "narrow"), scaled.params(operation), scaled.order)
+        return ScaledSum.of(operation, 1).lower(self, operation, core)
 
     def gradient(
         self, operation: Operation, gradients: Sequence[Value | None], backward: Backward

@@ -13,8 +13,18 @@ ANY_RATIO, BELOW_HALF, CLAMPED_AT_ZERO = range(3)
 
 def scale_tables(mantissas: Array, shifts: Array) -> tuple[Table, Table]:
     """The tables `multiplier` and `shift` of multipliers `mantissa * 2^(shift - 31)`, each of shape (channels,)."""
-    doubled = (mantissas.astype(np.int64) * 2).astype(np.uint32).view(np.int32)
-    return Table("multiplier", doubled), Table("shift", (-1 - shifts.astype(np.int16)).astype(np.int8))
+    doubled_mantissas = np.array([doubled(int(m)) for m in mantissas], np.int32)
+    return Table("multiplier", doubled_mantissas), Table("shift", (-1 - shifts.astype(np.int16)).astype(np.int8))
+
+
+def doubled(mantissa: int) -> int:
+    """The member `doubled` of `lichen_scale_dsp`: twice the mantissa, modulo 2^32, as an int32."""
+    return (2 * mantissa + 2**31) % 2**32 - 2**31
+
+
+def subtracted_shift(shift: int) -> int:
+    """The factor that SMMLSR subtracts a product with, which is a rounding shift by `-shift` >= 1 bits to the right."""
+    return -(1 << (32 + shift))
 
 
 def scales_dsp(mantissas: Array, shifts: Array, kind: int) -> tuple[Array, Array]:

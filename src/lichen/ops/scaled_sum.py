@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Array, Operation
 from lichen.ir.operator import require
 from lichen.ir.types import DType
+from lichen.ops.binary import Binary
 from lichen.ops.fixed_point import (
+    INT8_MAX,
+    INT8_MIN,
     INT32_MAX,
     Int64Array,
     Multiplier,
@@ -18,7 +23,9 @@ from lichen.ops.fixed_point import (
     quantize_multiplier,
     to_int8,
 )
+from lichen.ops.linear_sum import LinearSum, linear_sum
 from lichen.ops.lookup import stored_values
+from lichen.ops.requantise_dsp import doubled, subtracted_shift
 
 _LEFT_SHIFT = 20
 _HALF = Multiplier(1 << 30, 0)
@@ -53,13 +60,64 @@ class ScaledSum:
         """The stored result, twin of `lichen_add_s8`."""
         stored = stored_values(DType.INT8)
         a, b = (
-            multiply(stored - value.type.zero_point << _LEFT_SHIFT, m.mantissa, m.shift)[x.view(np.uint8)]
-            for x, value, m in zip(operands, operation.operands, self.inputs, strict=True)
+            self.scaled(i, stored - value.type.zero_point)[x.view(np.uint8)]
+            for i, (x, value) in enumerate(zip(operands, operation.operands, strict=True))
         )
         result = operation.results[0].type
         low, high = activation_range(operation.str_attribute("activation"), result)
-        total: Int64Array = multiply(a + self.sign * b, self.output.mantissa, self.output.shift)
-        return (to_int8(total + result.zero_point, low, high),)
+        return (to_int8(self.total(a, b) + result.zero_point, low, high),)
+
+    def scaled(self, operand: int, x: Int64Array) -> Int64Array:
+        """Stored values of an operand less its zero point, at twice the larger scale, 20 bits up."""
+        return multiply(x << _LEFT_SHIFT, self.inputs[operand].mantissa, self.inputs[operand].shift)
+
+    def total(self, a: Int64Array, b: Int64Array) -> Int64Array:
+        """The result less its zero point, from scaled operands."""
+        return multiply(a + self.sign * b, self.output.mantissa, self.output.shift)
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """By how much the result grows when a stored operand grows by one."""
+        output = self.output.mantissa * 2.0 ** (self.output.shift - 31 + _LEFT_SHIFT)
+        a, b = (m.mantissa * 2.0 ** (m.shift - 31) * output for m in self.inputs)
+        return a, self.sign * b
+
+    def lower(self, operator: Binary, operation: Operation, core: Core) -> KernelCall:
+        """The call of the kernel for `core`."""
+        if core.has("dsp"):
+            linear = self._linear(operation)
+            if linear is not None:
+                return operator.call_dsp(operation, "add_linear_s8_dsp", ("a", "b"), linear)
+            if self.sign > 0 and self.output.mantissa:
+                return operator.call_dsp(
+                    operation, "add_s8_dsp", ("wide", "narrow"), self._params_dsp(operation), self.order
+                )
+        return operator.call(operation, "add_s8", ("wide", "narrow"), self.params(operation), self.order)
+
+    def _linear(self, operation: Operation) -> dict[str, int | float] | None:
+        """The arithmetic members of `lichen_add_linear_s8_dsp_params`; `None` where no linear function serves."""
+        zeros = tuple(v.type.zero_point for v in (*operation.operands, *operation.results))
+        low, high = activation_range(operation.str_attribute("activation"), operation.results[0].type)
+        found = _linear_sum(self, zeros, low, high)
+        if found is None:
+            return None
+        a_factor, b_factor = found.factors
+        return {"low": low, "high": high, "a_factor": a_factor, "b_factor": b_factor, "offset": found.offset}
+
+    def _params_dsp(self, operation: Operation) -> dict[str, int | float]:
+        """The arithmetic members of `lichen_add_s8_dsp_params`, in their order."""
+        params = self.params(operation)
+        return {
+            "low": params["low"],
+            "high": params["high"],
+            "out_zero": operation.results[0].type.zero_point,
+            "wide_offset": int(params["wide_offset"]) // 2,
+            "narrow_offset": params["narrow_offset"],
+            "narrow_mantissa": params["narrow_mantissa"],
+            "narrow_shift": subtracted_shift(-int(params["narrow_shift"])),
+            "out_doubled": doubled(self.output.mantissa),
+            "out_shift": subtracted_shift(self.output.shift),
+        }
 
     @property
     def order(self) -> tuple[int, int]:
@@ -94,3 +152,13 @@ class ScaledSum:
             "out_mantissa": self.output.mantissa,
             "out_round": half + (zero << shift) if folds else half,
         }
+
+
+@lru_cache(maxsize=512)  # the search for a schedule asks for the same again
+def _linear_sum(scaled: ScaledSum, zeros: tuple[int, ...], low: int, high: int) -> LinearSum | None:
+    """The linear function of stored operands with the same bytes; `zeros` are those of operands and result."""
+    stored = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
+    a, b = (scaled.scaled(i, stored - zeros[i]) for i in (0, 1))
+    expected = np.clip(scaled.total(a[:, None], b) + zeros[2], low, high)
+    ratio_a, ratio_b = scaled.ratios
+    return linear_sum(expected, (ratio_a, ratio_b), zeros[2] - ratio_a * zeros[0] - ratio_b * zeros[1], low, high)

@@ -1,0 +1,112 @@
+"""Sums and products for cores with DSP instructions: in plain C on the host and on the emulated Cortex-M4, the interpreter's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from element_strategies import BROADCASTS, binary_modules
+from lichen.compiler import compile_model
+from lichen.device.executor import open_executor
+from lichen.ir.interpret import Interpreter
+from lichen.ir.module import Module
+from lichen.ir.operator import operator
+from lichen.targets.folder import open_folder
+from native_check import DSP, assert_native_equals_interpreter, random_input, run_natively
+from ops_oracle import i8, one_op
+
+PAIRS = np.mgrid[-128:128, -128:128].astype(np.int8).reshape(2, 1, -1)
+TRAINED, TIED = (0.0371893, 0.0210471, 0.0491377), (0.037, 0.021, 0.05)
+"""Scales of operands and result: as training gives them, and of a kind that makes ties."""
+
+
+def binary(
+    kind: str,
+    scales: tuple[float, float, float],
+    activation: str = "none",
+    shapes: tuple[tuple[int, ...], tuple[int, ...]] = ((1, 65536), (1, 65536)),
+    zeros: tuple[int, int, int] = (-3, 7, 4),
+) -> Module:
+    """One operation of two int8 inputs."""
+    types = [i8(*shape, scale=s, zero=z) for shape, s, z in zip(shapes, scales, zeros, strict=False)]
+    result = i8(*np.broadcast_shapes(*shapes), scale=scales[2], zero=zeros[2])
+    return one_op(kind, types, [result], {"activation": activation})
+
+
+def kernel(module: Module) -> str:
+    (operation,) = module.infer.operations
+    return operator(operation.kind).lower(operation, DSP).kernel
+
+
+CASES = {
+    "linear": (binary("add", TRAINED), "add_linear_s8_dsp"),
+    "linear, rectified": (binary("add", TRAINED, "relu"), "add_linear_s8_dsp"),
+    "linear, the wider operand second": (binary("add", (0.021, 0.0371, 0.0333)), "add_linear_s8_dsp"),
+    "difference": (binary("sub", TRAINED), "add_linear_s8_dsp"),
+    "halves": (binary("add", (1.0, 1.0, 2.0)), "add_linear_s8_dsp"),
+    "ties": (binary("add", TIED), "add_s8_dsp"),
+    "ties, limited": (binary("add", TIED, "relu6"), "add_s8_dsp"),
+    "ties, the wider operand second": (binary("add", (0.021, 0.037, 0.05)), "add_s8_dsp"),
+    "ties of a difference": (binary("sub", TIED), "add_s8"),
+    "a fine result": (binary("add", (1.0, 0.31, 0.1)), "add_s8_dsp"),
+}
+
+
+def test_each_way_is_taken() -> None:
+    """Linear wherever that is exact, all roundings elsewhere; differences of that kind have the plain kernel."""
+    assert {name: kernel(module) for name, (module, _) in CASES.items()} == {n: k for n, (_, k) in CASES.items()}
+
+
+def test_all_pairs_of_bytes_natively() -> None:
+    """Under sanitizers."""
+    modules = [module for module, _ in CASES.values()]
+    results = run_natively(modules, [[list(PAIRS)]] * len(modules), DSP)
+    for name, module, [[got]] in zip(CASES, modules, results, strict=True):
+        np.testing.assert_array_equal(got, Interpreter(module).run(PAIRS)[0], err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["add", "sub", "mul"])
+@settings(max_examples=2, deadline=None, phases=[Phase.generate])
+@given(data=st.data())
+def test_native_gives_the_interpreter_s_bytes(kind: str, data: st.DataObject) -> None:
+    """Any broadcast, constant, quantisation and activation, with a poisoned arena that operands and results share."""
+    assert_native_equals_interpreter(data.draw(st.lists(binary_modules(kind), min_size=16, max_size=16)), core=DSP)
+
+
+def broadcasts() -> list[Module]:
+    """Every broadcast with every kernel, and runs of each length from 1 to 9."""
+    shapes = [*BROADCASTS, *[((2, n), (2, n)) for n in range(1, 10)], *[((2, n), (2, 1)) for n in range(1, 10)]]
+    ways = [("add", TRAINED), ("add", TIED), ("sub", TRAINED), ("mul", (0.03, 0.021, 0.07))]
+    return [
+        binary(kind, scales, activation, shape)
+        for kind, scales in ways
+        for activation in ("none", "relu6")
+        for one in shapes
+        for shape in (one, one[::-1])
+    ]
+
+
+def test_every_broadcast_natively() -> None:
+    """Whatever stays the same in a run or between runs, and elements that are left over from fours."""
+    for seed, modules in enumerate((broadcasts()[::2], broadcasts()[1::2])):
+        assert_native_equals_interpreter(modules, seed, samples=1, core=DSP)
+
+
+@pytest.mark.parametrize("optimize", ["speed", "size"])
+def test_the_chip_gives_the_interpreter_s_bytes(optimize: str, needs: Callable[..., None], tmp_path: Path) -> None:
+    """The instructions themselves, on the emulated Cortex-M4."""
+    needs("arm-none-eabi-gcc", "qemu-system-arm")
+    rng = np.random.default_rng(3)
+    for kind, scales in (("add", TRAINED), ("add", TIED), ("sub", TRAINED), ("mul", (0.03, 0.021, 0.07))):
+        for activation in ("none", "relu6"):
+            module = binary(kind, scales, activation, ((5, 1003), (1, 1003)))
+            inputs = [random_input(value.type, rng) for value in module.infer.inputs]
+            folder = compile_model(module, "mps2-an386", tmp_path / f"{kind}{scales[0]}{activation}", optimize).path
+            with open_executor(open_folder(folder), "qemu") as executor:
+                got = executor.run([x[None] for x in inputs])[0][0]
+            np.testing.assert_array_equal(got, Interpreter(module).run(inputs)[0], err_msg=f"{kind} {activation}")
