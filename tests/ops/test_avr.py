@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import Phase, assume, given, settings
+from hypothesis import strategies as st
 
+from conv_strategies import convolutional_graphs
 from graphs import int8
 from lichen.compiler import compile_model
 from lichen.device.executor import open_executor
+from lichen.errors import DoesNotFitError
 from lichen.ir.interpret import Interpreter
-from lichen.ir.module import Function, Module, Operation, Value, constant
+from lichen.ir.module import Array, Function, Module, Operation, Value, constant
+from lichen.ir.operator import operator
 from lichen.ir.types import DType, Quantisation, TensorType
 from lichen.targets.board import load_board
 from lichen.targets.build import build_firmware
 from lichen.targets.folder import open_folder
-from native_check import random_input
+from native_check import AVR, random_input
 
 pytestmark = pytest.mark.skipif(shutil.which("avr-gcc") is None, reason="avr-gcc is not installed: apt install gcc-avr")
 
@@ -81,11 +87,87 @@ def test_sums_are_the_interpreters(module: Module, optimize: str, tmp_path: Path
     rng = np.random.default_rng(0)
     samples = [[random_input(value.type, rng) for value in inputs] for _ in range(3)]
     samples += [[np.full(value.type.shape, extreme, np.int8) for value in inputs] for extreme in (-128, 127)]
-    folder = open_folder(compile_model(module, "uno", tmp_path / "model", optimize=optimize).path)
+    check(module, samples, tmp_path / "model", optimize)
+    firmware = build_firmware(open_folder(tmp_path / "model"), load_board("uno"))
+    assert [s.name for s in firmware.size.symbols if s.in_flash and s.in_ram] == []
+
+
+def check(
+    module: Module, samples: Sequence[Sequence[Array]], path: Path, optimize: str, schedule: str = "layers"
+) -> None:
+    """Every byte of every output, on simavr."""
+    folder = open_folder(compile_model(module, "uno", path, optimize, schedule).path)
     with open_executor(folder, "simavr") as executor:
         outputs = executor.run([np.stack(arrays) for arrays in zip(*samples, strict=True)])
     interpreter = Interpreter(module)
     for index, sample in enumerate(samples):
         for value, expected, got in zip(module.infer.outputs, interpreter.run(sample), outputs, strict=True):
             np.testing.assert_array_equal(got[index], expected, err_msg=f"sample {index}, {value.name}")
-    assert [s.name for s in build_firmware(folder, load_board("uno")).size.symbols if s.in_flash and s.in_ram] == []
+
+
+def from_biases(biases: Array, ratios: Array, activation: str = "none") -> Module:
+    """A dense layer of one input whose sums are hardly more than its biases, each with its own ratio of scales."""
+    channels, name = len(biases), f"scaled{RNG.integers(10**6)}"
+    x, y = Value("x", int8((1, 1), 0.25, 3)), Value("y", int8((1, channels), 0.5, -9))
+    q = Quantisation(tuple((ratios * 2).astype(np.float32).astype(float)), (0,) * channels, 0)
+    operands = [
+        x,
+        constant(f"{name}_w", RNG.integers(-127, 128, (channels, 1)), TensorType((channels, 1), DType.INT8, q)),
+        constant(f"{name}_b", biases, TensorType((channels,), DType.INT32)),
+    ]
+    return Module(
+        "scaled",
+        {"infer": Function("infer", [x], [Operation("dense", operands, [y], {"activation": activation})], [y])},
+    )
+
+
+def block_of(module: Module) -> int | float:
+    """How many channels the kernel of the only layer computes at once on AVR."""
+    (layer,) = module.infer.operations
+    return operator(layer.kind).lower(layer, AVR).params["block"]
+
+
+@pytest.mark.parametrize("activation", ["none", "relu"])
+@pytest.mark.parametrize("power_of_two", [False, True], ids=["any", "halves"])
+def test_every_shift_rounds_as_the_interpreter_does(power_of_two: bool, activation: str, tmp_path: Path) -> None:
+    """Sums from 1 to 2^23, of both signs, at shifts from 1 to 31; with ratios that are powers of two many end in one half."""
+    rng = np.random.default_rng(power_of_two)
+    shifts = np.tile(np.arange(1, 32), 10)
+    ratios = 2.0**-shifts * (0.5 if power_of_two else rng.uniform(0.5, 1, len(shifts)))
+    wanted = rng.uniform(-300, 300, len(shifts)) / ratios  # spread over int8 and beyond it
+    biases = np.clip(
+        wanted if power_of_two else wanted * 2.0 ** rng.integers(-9, 9, len(shifts)), -(2**23 - 2**15), 2**23 - 2**15
+    )
+    biases[:8], ratios[:8] = 2**17 - np.arange(8), 0.25  # one of which 16 bits just do not hold
+    module = from_biases(biases.astype(np.int64), ratios, activation)
+    assert block_of(module) == 4
+    check(module, [[np.full((1, 1), x, np.int8)] for x in (-128, 2, 3, 4, 127)], tmp_path / "model", "speed")
+
+
+@pytest.mark.parametrize("what", ["wide", "left", "long"])
+def test_what_three_bytes_do_not_hold_is_computed_channel_by_channel(what: str, tmp_path: Path) -> None:
+    """A sum of 24 bits, a multiplier above one, and more taps than the loop counts: same bytes, by the loops for one channel."""
+    biases, ratios = np.array([2**23, 5, -700, 90, 1, 2**30]), np.full(6, 1e-5)
+    if what == "long":
+        x = Value("x", int8((1, 1024), 0.05, -3))
+        dense = layer("dense", x, (5, 1024), (1, 5))
+        module = Module("long", {"infer": Function("infer", [x], [dense], dense.results)})
+    else:
+        module = from_biases(biases, ratios) if what == "wide" else from_biases(biases % 2**9, ratios * 2e5)
+    assert block_of(module) == 1
+    rng = np.random.default_rng(0)
+    samples = [[random_input(module.infer.inputs[0].type, rng)] for _ in range(3)]
+    check(module, samples, tmp_path / "model", "size")
+
+
+@settings(max_examples=5, deadline=None, phases=[Phase.generate])
+@given(module=convolutional_graphs(), schedule=st.sampled_from(["layers", "stream"]), seed=st.integers(0, 9))
+def test_rows_in_rings(module: Module, schedule: str, seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Any int8 network of windows, layer by layer and by rows, whose taps wrap at the end of a ring."""
+    assume(not module.infer.inputs[0].type.dtype.is_float)
+    rng = np.random.default_rng(seed)
+    samples = [[random_input(value.type, rng) for value in module.infer.inputs] for _ in range(2)]
+    try:
+        check(module, samples, tmp_path_factory.mktemp("rings") / "model", "speed", schedule)
+    except DoesNotFitError:
+        assume(False)

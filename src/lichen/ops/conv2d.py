@@ -80,8 +80,9 @@ class Conv2D(Operator):
             if call is not None:
                 return call
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
-        params["block"] = block = channel_block(core)
-        tables8 = int8_tables(operation, weights.reshape(len(weights), -1), block)
+        rows = weights.reshape(len(weights), -1)
+        params["block"] = block = channel_block(operation, core, rows)
+        tables8 = int8_tables(operation, rows, block)
         return KernelCall("conv2d_s8", params, (*views, *tables8), rows=window.out_h)
 
     def gradient(

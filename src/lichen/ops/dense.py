@@ -92,7 +92,7 @@ class Dense(Operator):
             if call is not None:
                 return call
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
-        params["block"] = block = channel_block(core)
+        params["block"] = block = channel_block(operation, core, weights, _ratios(operation))
         tables8 = int8_tables(operation, weights, block, _ratios(operation))
         return KernelCall("conv2d_s8", params, (*views, *tables8), rows=batch)
 

@@ -91,7 +91,8 @@ class DepthwiseConv2D(Operator):
             arguments = *views, *float_weights(operation, channels, rows)
             return KernelCall(f"{kernel}_f32", params, arguments, rows=window.out_h)
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
-        params["block"] = block = channel_block(core) if is_convolution or channels == source.shape[3] else 1
+        together = is_convolution or channels == source.shape[3]
+        params["block"] = block = channel_block(operation, core, rows) if together else 1
         tables8 = int8_tables(operation, rows, block)
         return KernelCall(f"{kernel}_s8", params, (*views, *tables8), rows=window.out_h)
 

@@ -24,7 +24,7 @@ from lichen.ops.fixed_point import (
 from lichen.ops.params import anywhere, in_flash
 
 _EXACT_IN_FLOAT32 = 2**24 // (255 * 128)  # products of int8 differences and int8 weights whose sum float32 holds
-_BLOCK = 4  # output channels that share a load of the input; more sums than AVR has registers for
+_BLOCK = 4  # output channels that share a load of the input
 
 
 def constant_operand(operation: Operation, index: int) -> Array:
@@ -145,9 +145,22 @@ def weights_gradient(
     return found
 
 
-def channel_block(core: Core) -> int:
-    """How many output channels the int8 kernels compute at once on `core`."""
-    return 1 if core.has("avr") else _BLOCK
+def channel_block(operation: Operation, core: Core, rows: Array, ratios: tuple[float, ...] | None = None) -> int:
+    """How many output channels the int8 kernels compute at once, of those with weights `rows` (channels, taps).
+
+    On AVR four share a loop (`lichen_dot_avr.h`) whose sums have three bytes, whose counters of taps are short, and which only shifts to
+    the right; where one channel does not fit that, they are computed one by one.
+    """
+    if not core.has("avr"):
+        return _BLOCK
+    source, channels = operation.operands[0].type, len(rows)
+    farthest = max(127 - source.zero_point, 128 + source.zero_point)
+    sums = np.abs(bias_or_zero(operation, channels).astype(np.int64)) + farthest * np.abs(rows.astype(np.int64)).sum(
+        axis=1
+    )
+    _, shifts = multiplier_tables(ratios or channel_ratios(operation, channels))
+    counted = rows.shape[1] <= 1023 and max(operation.operands[1].type.shape[1:-1], default=1) <= 254
+    return _BLOCK if counted and sums.max() < 2**23 and shifts.max() < 0 else 1
 
 
 def int8_tables(

@@ -13,7 +13,7 @@ typedef lichen_window_s8_params lichen_depthwise_conv2d_s8_params;
 LICHEN_KERNEL void lichen_depthwise_conv2d_s8(const lichen_depthwise_conv2d_s8_params *p, lichen_view_s8 in, lichen_view_s8 out,
     const int8_t *weights, const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int row_begin, int row_end)
 {
-    const lichen_channels_s8 channels = {bias, multiplier, shift, p->out_zero, p->low, p->high};
+    const lichen_channels_s8 channels = lichen_channels_of_s8(bias, multiplier, shift, p->out_zero, p->low, p->high);
     const int taps = p->kernel_h * p->kernel_w, depth_multiplier = p->out_c / p->in_c;
     const int blocked = p->block == 4 ? p->out_c - p->out_c % 4 : 0;
     int32_t acc[4];

@@ -6,6 +6,7 @@
 #ifndef LICHEN_PATCH_S8_H
 #define LICHEN_PATCH_S8_H
 
+#include "lichen_dot_avr.h"
 #include "lichen_dot_s8.h"
 #include "lichen_view.h"
 #include "lichen_window.h"
@@ -27,6 +28,9 @@ typedef struct {
     int rows, taps, tap_step;  /* how many rows and columns of taps lie inside, and how far columns lie apart */
     int before, inside, after; /* weights of one kernel row that are left of, inside and right of the input */
     int above, below;          /* weights of the kernel rows above and below the input */
+#if defined(__AVR__)
+    lichen_rows_avr at; /* if each row of taps is one run */
+#endif
 } lichen_patch_s8;
 
 /* The window whose first tap is at input (y, x). */
@@ -50,6 +54,12 @@ LICHEN_FOLDED lichen_patch_s8 lichen_patch_at_s8(const lichen_window_s8_params *
     patch.after = (p->kernel_w - columns.end) * unit;
     patch.above = rows.begin * p->kernel_w * unit;
     patch.below = (p->kernel_h - rows.end) * p->kernel_w * unit;
+#if defined(__AVR__)
+    patch.at.x_end = in.data + patch.ring;
+    patch.at.x_gap = patch.row_step - patch.taps * patch.tap_step;
+    patch.at.jump = patch.jump;
+    patch.at.w_gap = (patch.before + patch.after) * 4;
+#endif
     return patch;
 }
 
@@ -133,20 +143,71 @@ LICHEN_LOOP void lichen_patch_padding1_s8(const lichen_patch_s8 *patch, const in
     lichen_patch_padding_s8(patch, w, in_zero, acc, 1);
 }
 
-LICHEN_LOOP void lichen_patch_padding4_s8(const lichen_patch_s8 *patch, const int8_t *w, int in_zero, int32_t *acc)
-{
-    lichen_patch_padding_s8(patch, w, in_zero, acc, 4);
-}
-
 LICHEN_HOT void lichen_patch_runs1_s8(const lichen_patch_s8 *patch, int offset, int run, const int8_t *w, int32_t *acc)
 {
     lichen_patch_runs_s8(patch, offset, run, w, acc, 1);
+}
+
+LICHEN_HOT void lichen_patch_depthwise1_s8(const lichen_patch_s8 *patch, const int8_t *w, int c, int32_t *acc)
+{
+    lichen_patch_depthwise_s8(patch, w, c, acc, 1);
+}
+
+#if defined(__AVR__)
+
+LICHEN_LOOP void lichen_patch_padding4_s8(const lichen_patch_s8 *patch, const int8_t *w, int in_zero, int32_t *acc)
+{
+    int n = patch->above + (patch->rows > 0 ? patch->before : patch->below);
+    for (int row = patch->rows;; row--) {
+        if (n > 0) {
+            w = lichen_dot_constant4_avr((uint8_t *)acc, (int8_t)in_zero, w, n);
+        }
+        if (row == 0) {
+            break;
+        }
+        w += patch->inside * 4;
+        n = patch->after + (row > 1 ? patch->before : patch->below);
+    }
+}
+
+LICHEN_INLINE void lichen_patch_runs4_s8(const lichen_patch_s8 *patch, int offset, int run, const int8_t *w, int32_t *acc)
+{
+    const lichen_rows_avr *at = &patch->at;
+    lichen_rows_avr apart;
+    if (run != patch->taps * patch->tap_step) {
+        apart = *at;
+        apart.x_gap = patch->row_step - run;
+        apart.w_gap = (patch->before + patch->inside + patch->after - run) * 4;
+        at = &apart;
+    }
+    lichen_dot4_avr((uint8_t *)acc, at, patch->data + offset, w, (uint8_t)patch->rows, run);
+}
+
+LICHEN_INLINE void lichen_patch_depthwise4_s8(const lichen_patch_s8 *patch, const int8_t *w, int c, int32_t *acc)
+{
+    w += (patch->above + patch->before) * 4;
+    lichen_dot_strided4_avr((uint8_t *)acc, &patch->at, patch->data + patch->offset + c, patch->tap_step, w, (uint8_t)patch->rows,
+        (uint8_t)patch->taps);
+}
+
+#else
+
+LICHEN_LOOP void lichen_patch_padding4_s8(const lichen_patch_s8 *patch, const int8_t *w, int in_zero, int32_t *acc)
+{
+    lichen_patch_padding_s8(patch, w, in_zero, acc, 4);
 }
 
 LICHEN_HOT void lichen_patch_runs4_s8(const lichen_patch_s8 *patch, int offset, int run, const int8_t *w, int32_t *acc)
 {
     lichen_patch_runs_s8(patch, offset, run, w, acc, 4);
 }
+
+LICHEN_HOT void lichen_patch_depthwise4_s8(const lichen_patch_s8 *patch, const int8_t *w, int c, int32_t *acc)
+{
+    lichen_patch_depthwise_s8(patch, w, c, acc, 4);
+}
+
+#endif
 
 /* acc[b] += products of a convolution: all `unit` channels of the taps inside. */
 LICHEN_INLINE void lichen_patch_dot_s8(const lichen_patch_s8 *patch, const int8_t *w, int unit, int32_t *acc, int width)
@@ -162,16 +223,6 @@ LICHEN_INLINE void lichen_patch_dot_s8(const lichen_patch_s8 *patch, const int8_
             lichen_patch_runs1_s8(patch, offset, run, w, acc);
         }
     }
-}
-
-LICHEN_HOT void lichen_patch_depthwise1_s8(const lichen_patch_s8 *patch, const int8_t *w, int c, int32_t *acc)
-{
-    lichen_patch_depthwise_s8(patch, w, c, acc, 1);
-}
-
-LICHEN_HOT void lichen_patch_depthwise4_s8(const lichen_patch_s8 *patch, const int8_t *w, int c, int32_t *acc)
-{
-    lichen_patch_depthwise_s8(patch, w, c, acc, 4);
 }
 
 #endif
