@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 export LICHEN_DATA ?= $(wildcard $(abspath ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test lint types unit format golden lock bench bench-layers bench-memory bench-learning prove clean
+.PHONY: help setup packages demo test lint types unit format golden lock bench bench-layers bench-memory bench-learning bench-small prove clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-memory: setup ## every schedule of the reference models: arena and instruc
 
 bench-learning: setup ## what learning on the chip costs beside inference, and published figures
 	$(BIN)/python benchmarks/learning.py
+
+bench-small: setup ## int8 layers on the emulated Arduino Uno and Raspberry Pi Pico, which have no DSP instructions
+	$(BIN)/python benchmarks/small_cores.py
 
 prove: setup ## all real inputs through interpreter, native C and the emulated Cortex-M4, against tflite-micro (slow)
 	$(BIN)/python -m pytest tests/test_same_bytes.py -m 'slow or not slow'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -121,6 +122,22 @@ def dense(inputs: int, outputs: int) -> Module:
     return _with_weights("dense", x, _weights((outputs, inputs), None), (1, outputs), inputs, {"activation": "relu"})
 
 
+def perceptron(*sizes: int) -> Module:
+    """Dense layers one behind the other, `sizes[0]` inputs; relu behind all but the last."""
+    first = x = _int8("x", (1, sizes[0]), _AFTER_RELU)
+    operations = []
+    for index, (inputs, outputs) in enumerate(pairwise(sizes)):
+        last = index == len(sizes) - 2
+        weights = _weights((outputs, inputs), None, f"weights{index}")
+        bias = constant(f"bias{index}", _random((outputs,), 2000), TensorType((outputs,), DType.INT32))
+        y = _int8(f"y{index}", (1, outputs), 0 if last else _AFTER_RELU, _scale_of_sums(x.type.scale, inputs))
+        operations.append(Operation("dense", [x, weights, bias], [y], {"activation": "none" if last else "relu"}))
+        x = y
+    module = Module("perceptron", {"infer": Function("infer", [first], operations, [x])})
+    verify(module)
+    return module
+
+
 def binary(kind: str, shape: tuple[int, ...]) -> Module:
     """Of two operands of different scales, without an activation."""
     a, b = _int8("a", (1, *shape), 3), _int8("b", (1, *shape), -5, 0.017)
@@ -161,18 +178,21 @@ def _window(
 def _with_weights(
     kind: str, x: Value, weights: Constant, shape: tuple[int, ...], taps: int, attributes: dict[str, Attribute]
 ) -> Module:
-    """Results are scaled so that sums of `taps` products fill the range and few are clamped."""
+    """With a bias; few results are clamped."""
     bias = constant("bias", _random((shape[-1],), 2000), TensorType((shape[-1],), DType.INT32))
-    y = _int8("y", shape, _AFTER_RELU, _SCALE * _WEIGHT_SCALE * math.sqrt(taps) * 74 * 74 / 64)
+    y = _int8("y", shape, _AFTER_RELU, _scale_of_sums(_SCALE, taps))
     return _module(Operation(kind, [x, weights, bias], [y], attributes))
 
 
-def _weights(shape: tuple[int, ...], axis: int | None) -> Constant:
+def _scale_of_sums(scale: float, taps: int) -> float:
+    """Of sums of `taps` products with inputs of that scale, for which int8 is just large enough."""
+    return scale * _WEIGHT_SCALE * math.sqrt(taps) * 74 * 74 / 64
+
+
+def _weights(shape: tuple[int, ...], axis: int | None, name: str = "weights") -> Constant:
     count = 1 if axis is None else shape[axis]
     scales = tuple(_WEIGHT_SCALE * (1 + 0.5 * i / count) for i in range(count))
-    return constant(
-        "weights", _random(shape, 127), TensorType(shape, DType.INT8, Quantisation(scales, (0,) * count, axis))
-    )
+    return constant(name, _random(shape, 127), TensorType(shape, DType.INT8, Quantisation(scales, (0,) * count, axis)))
 
 
 def _random(shape: tuple[int, ...], most: int) -> Array:
