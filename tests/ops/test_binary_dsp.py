@@ -54,11 +54,15 @@ CASES = {
     "ties, the wider operand second": (binary("add", (0.021, 0.037, 0.05)), "add_s8_dsp"),
     "ties of a difference": (binary("sub", TIED), "add_s8"),
     "a fine result": (binary("add", (1.0, 0.31, 0.1)), "add_s8_dsp"),
+    "product": (binary("mul", (0.03, 0.021, 0.07)), "mul_s8_dsp"),
+    "product, limited": (binary("mul", (0.03, 0.021, 0.05), "relu6"), "mul_s8_dsp"),
+    "product with ties": (binary("mul", (1 / 16, 1 / 8, 1.0)), "mul_s8_dsp"),
+    "product of a fine result": (binary("mul", (0.5, 1.0, 1.0)), "mul_s8"),
 }
 
 
 def test_each_way_is_taken() -> None:
-    """Linear wherever that is exact, all roundings elsewhere; differences of that kind have the plain kernel."""
+    """Linear sums wherever that is exact, all roundings elsewhere. Plain kernels have differences of that kind, and ratios of 1/2 and more."""
     assert {name: kernel(module) for name, (module, _) in CASES.items()} == {n: k for n, (_, k) in CASES.items()}
 
 

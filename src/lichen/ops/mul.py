@@ -14,6 +14,7 @@ from lichen.ops.activation import through_activation
 from lichen.ops.binary import Binary, evaluate_float, float_limits, widened
 from lichen.ops.broadcast_gradient import summed
 from lichen.ops.fixed_point import Multiplier, activation_range, multiply, quantize_multiplier, to_int8
+from lichen.ops.requantise_dsp import doubled, subtracted_shift
 
 _MOST_SHIFT = 13  # twice a product of two 9-bit numbers, shifted so far, still fits 32 bits
 
@@ -51,6 +52,11 @@ class Mul(Binary):
             "out_zero": result.zero_point,
             "low": low,
             "high": high,
+        }
+        if core.has("dsp") and multiplier.shift < 0 and multiplier.mantissa:
+            params |= {"doubled": doubled(multiplier.mantissa), "shift": subtracted_shift(multiplier.shift)}
+            return self.call_dsp(operation, "mul_s8_dsp", ("a", "b"), params)
+        params |= {
             "shift": max(-multiplier.shift, 0),
             "factor": 2 << max(multiplier.shift, 0),
             "mantissa": multiplier.mantissa,
