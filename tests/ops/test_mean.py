@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lichen.compiler import compile_model
+from lichen.device.executor import open_executor
 from lichen.errors import UnsupportedError, VerifyError
-from lichen.ir.kernel import PLAIN
+from lichen.ir.kernel import PLAIN, Core
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ir.types import DType, TensorType
-from native_check import assert_native_equals_interpreter, random_input
+from lichen.targets.folder import open_folder
+from native_check import DSP, assert_native_equals_interpreter, random_input, run_natively
 from ops_oracle import f32, i8, one_op, run
 from strategies import mean_modules, micro
 
@@ -43,17 +48,48 @@ def test_it_gives_what_tflm_gives(dtype: str) -> None:
     check()
 
 
+@pytest.mark.parametrize("core", [PLAIN, DSP], ids=lambda core: core.name)
 @settings(max_examples=3, deadline=None)
 @given(st.lists(st.one_of(mean_modules("int8"), mean_modules("float32")), min_size=10, max_size=10))
-def test_native_equals_the_interpreter(modules: list[Module]) -> None:
+def test_native_equals_the_interpreter(core: Core, modules: list[Module]) -> None:
     """Any axes of up to four dimensions: the C gives what the interpreter gives."""
-    assert_native_equals_interpreter(modules)
+    assert_native_equals_interpreter(modules, core=core)
 
 
-def test_five_dimensions_in_two_groups_of_axes_have_a_kernel() -> None:
+@pytest.mark.parametrize("core", [PLAIN, DSP], ids=lambda core: core.name)
+def test_five_dimensions_in_two_groups_of_axes_have_a_kernel(core: Core) -> None:
     """Neighbouring axes count as one, and those of size 1 not at all."""
     module = mean(x=i8(2, 3, 4, 1, 5), result=i8(3, 4), axes=(0, 3, 4))
-    assert_native_equals_interpreter([module, mean(x=i8(2, 3, 4, 2, 5), result=i8(2, 4, 5), axes=(1, 3))])
+    modules = [module, mean(x=i8(2, 3, 4, 2, 5), result=i8(2, 4, 5), axes=(1, 3))]
+    assert_native_equals_interpreter(modules, core=core)
+
+
+LONG = [
+    mean(x=i8(1, 29, 18, 7, zero=-128), result=i8(1, 7, scale=0.01)),
+    mean(x=i8(1, 16, 16, 8), result=i8(1, 8, scale=0.003)),
+    mean(x=i8(2, 3, 523), result=i8(2, 3, scale=0.02), axes=(2,)),
+    mean(x=i8(2, 3, 4, 11), result=i8(2, 4, scale=0.02), axes=(1, 3)),
+]
+"""More elements than an int16 sum holds; neighbours of one mean; what is left over from fours."""
+
+
+def test_long_sums_by_words() -> None:
+    """Extreme values, whose sums reach furthest, and random ones."""
+    assert_native_equals_interpreter(LONG, core=DSP)
+    inputs = [[[np.full(m.infer.inputs[0].type.shape, x, np.int8)] for x in (-128, 127)] for m in LONG]
+    for module, samples, results in zip(LONG, inputs, run_natively(LONG, inputs, DSP), strict=True):
+        for sample, got in zip(samples, results, strict=True):
+            np.testing.assert_array_equal(got, run(module, *sample))
+
+
+def test_the_chip_sums_by_words(needs: Callable[..., None], tmp_path: Path) -> None:
+    """The instructions themselves, on the emulated Cortex-M4."""
+    needs("arm-none-eabi-gcc", "qemu-system-arm")
+    for index, module in enumerate(LONG):
+        x = random_input(module.infer.inputs[0].type, np.random.default_rng(index))
+        folder = compile_model(module, "mps2-an386", tmp_path / f"m{index}").path
+        with open_executor(open_folder(folder), "qemu") as executor:
+            np.testing.assert_array_equal(executor.run([x[None]])[0][0], run(module, x)[0])
 
 
 def test_three_groups_of_axes_have_none() -> None:

@@ -74,8 +74,10 @@ class Mean(Operator):
 
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         source, result = operation.operands[0].type, operation.results[0].type
+        by_words = source.dtype is DType.INT8 and core.has("dsp")
         members = ("keep_0", "reduce_0", "keep_1", "reduce_1", "keep_2")
-        params = int16_params(operation, **dict(zip(members, _groups(operation), strict=True)))
+        groups = _innermost(_groups(operation)) if by_words else _groups(operation)
+        params = int16_params(operation, **dict(zip(members, groups, strict=True)))
         if source.dtype.is_float:
             params["count"] = float(_count(operation))
             return KernelCall("mean_f32", params, (Operand(0), Result(0)))
@@ -83,7 +85,7 @@ class Mean(Operator):
         params |= int16_params(operation, shift=multiplier.shift, out_zero=result.zero_point)
         offset = -source.zero_point * _count(operation)
         params |= int32_params(operation, multiplier=multiplier.mantissa, offset=offset)
-        return KernelCall("mean_s8", params, (Operand(0), Result(0)))
+        return KernelCall("mean_s8_dsp" if by_words else "mean_s8", params, (Operand(0), Result(0)))
 
     def gradient(
         self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
@@ -125,3 +127,8 @@ def _groups(operation: Operation) -> tuple[int, ...]:
             f"mean '{operation.name}': axes {axes} are more than two groups of neighbours; split it in two"
         )
     return tuple(groups + [1] * (5 - len(groups)))
+
+
+def _innermost(groups: tuple[int, ...]) -> tuple[int, ...]:
+    """The same with sizes of 1 in front instead of behind, so that neighbours in memory are in the last group that has any."""
+    return (1, 1, *groups[:3]) if groups[3:] == (1, 1) else groups
