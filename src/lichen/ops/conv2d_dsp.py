@@ -16,6 +16,8 @@ from lichen.ops.weights import channel_ratios, clamp_params, folded_bias, multip
 _TILE = 4  # patches that share a load of the weights
 _EXACT = 2**23 // 128  # sum of the magnitudes of weights whose products with int8 stay below 2^23
 
+_EXACT_PART = 512  # elements of which that is true whatever the weights
+
 
 def conv2d_dsp(
     operation: Operation,
@@ -41,13 +43,15 @@ def conv2d_dsp(
     rows = views[1].rows
     assert rows is not None
     second = np.abs(weights[1::2].astype(np.int64)).sum(axis=(1, 2))
-    tile = _TILE if rows * params["out_w"] >= _TILE - 1 and (second < _EXACT).all() else 1
+    is_exact = bool((second < _EXACT).all())
+    tile = _TILE if rows * params["out_w"] >= _TILE - 1 and is_exact else 1
     members = {
         **params,
         **int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point),
         **clamp,
         "finish": finish,
         **int16_params(operation, words=words.shape[1]),
+        "part": words.shape[1] if is_exact else _EXACT_PART // 2,
         "tile": tile,
     }
     table = Table("weights", stream(words, bias, *scales_dsp(mantissas, shifts, finish)))

@@ -9,7 +9,8 @@
 #define LICHEN_CONV2D_S8_DSP_H
 
 #include "lichen_patches_dsp.h"
-#include "lichen_products_dsp.h"
+#include "lichen_tile1_dsp.h"
+#include "lichen_tile4_dsp.h"
 
 typedef struct {
     int32_t in_length, out_length; /* elements from one row to the next */
@@ -17,9 +18,9 @@ typedef struct {
     int16_t out_w, out_c;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int16_t in_zero, out_zero, low, high;
-    int16_t finish; /* see lichen_products_dsp */
-    int16_t words;  /* of a patch */
-    int16_t tile;   /* patches at a time: 4, or 1 */
+    int16_t finish;      /* see lichen_products_dsp */
+    int16_t words, part; /* see lichen_products_dsp */
+    int16_t tile;        /* patches at a time: 4, or 1 */
 } lichen_conv2d_s8_dsp_params;
 
 /* The patch of the output pixel whose window begins at input (y, x), into every `tile`th word from `to` on. */
@@ -51,7 +52,7 @@ LICHEN_INLINE void lichen_patches_dsp(const lichen_conv2d_s8_dsp_params *p, lich
 LICHEN_KERNEL void lichen_conv2d_s8_dsp(const lichen_conv2d_s8_dsp_params *p, lichen_view_s8 in, lichen_view_s8 out, const int32_t *weights,
     int8_t *scratch, int row_begin, int row_end)
 {
-    const lichen_products_dsp products = {weights, p->words, p->out_c, p->out_zero, p->low, p->high, p->finish};
+    const lichen_products_dsp products = {weights, p->words, p->part, p->out_c, p->out_zero, p->low, p->high, p->finish};
     uint32_t *const patches = (uint32_t *)(void *)scratch;
     int8_t *const run = scratch + 4 * p->tile * p->words;
     const int last = p->in_w - p->kernel_w - 3 * p->stride_w; /* where the first window of a tile may begin */

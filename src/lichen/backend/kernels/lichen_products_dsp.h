@@ -1,115 +1,20 @@
-/* Products of widened patches with weights, from the sums to the int8 that are stored: the part of a convolution that takes the time.
+/* What the products of widened patches with weights have in common: how weights lie, and what a sum becomes.
 
    Weights come for two output channels A and B at a time, as int16 lanes 256 * B + A. SXTB16 makes A of them, and the lanes as they are do
-   for both: sum(x * A) and sum(x * (256 * B + A)) differ by 256 times sum(x * B). This spares the widening of B, and takes B with a sum of
-   magnitudes below 2^16, or sums over parts of the patch that are short enough.
-
-   Four patches at once: a word of weights (two elements for A and B) is loaded and widened once, and multiplied with words of four patches that
-   two LDRD bring, in 12 instructions for 16 products; with the loop's own 0.80 instructions a product. A single patch takes 1.3. Eight
-   sums, two pointers and four words are all registers there are, which GCC 12 manages only in assembly. Each output takes eight to ten
-   instructions more. */
+   for both: sum(x * A) and sum(x * (256 * B + A)) differ by 256 times sum(x * B). This spares the widening of B. It takes sums over B below
+   2^23: those of any weights over 512 elements, or a sum of magnitudes below 2^16, which is known at compile time. */
 #ifndef LICHEN_PRODUCTS_DSP_H
 #define LICHEN_PRODUCTS_DSP_H
 
 #include "lichen_requantise_dsp.h"
 
-/* Elements of a patch whose products with weights of any size differ by less than 2^31 from each other. */
-#define LICHEN_PRODUCTS_PART 512
-
 typedef struct {
     const int32_t *weights; /* for each pair of channels: bias A, words, scale A, bias B, scale B */
-    int words, channels;    /* words of a patch, an even number */
+    int words, part;        /* words of a patch, an even number, and of how many of them both sums may differ by less than 2^31 */
+    int channels;
     int zero, low, high;
     int finish; /* what is known of all ratios of scales, if the clamp is that of int8; else LICHEN_ANY_RATIO */
 } lichen_products_dsp;
-
-/* The sums of four patches for channel A, which begin with its bias, and for A and B in one. */
-typedef struct {
-    int32_t a[4], both[4];
-} lichen_sums_dsp;
-
-#if LICHEN_HAS_DSP && defined(__OPTIMIZE__)
-
-/* Two elements of four patches. The sums begin with what is in both3, which is written last. */
-#define LICHEN_PRODUCTS_STEP(a0, a1, a2, a3, both0, both1, both2)     \
-    "ldr %[w], [%[weights]], #4\n\t"                                  \
-    "ldrd %[x0], %[x1], [%[x]], #8\n\t"                               \
-    "sxtb16 %[wa], %[w]\n\t"                                          \
-    "smlad %[both0], %[x0], %[w], %[" both0 "]\n\t"                   \
-    "smlad %[both1], %[x1], %[w], %[" both1 "]\n\t"                   \
-    "smlad %[a0], %[x0], %[wa], %[" a0 "]\n\t"                        \
-    "smlad %[a1], %[x1], %[wa], %[" a1 "]\n\t"                        \
-    "ldrd %[x0], %[x1], [%[x]], #8\n\t"                               \
-    "smlad %[a2], %[x0], %[wa], %[" a2 "]\n\t"                        \
-    "smlad %[a3], %[x1], %[wa], %[" a3 "]\n\t"                        \
-    "smlad %[both2], %[x0], %[w], %[" both2 "]\n\t"                   \
-    "smlad %[both3], %[x1], %[w], %[both3]\n\t"
-
-#define LICHEN_PRODUCTS_BEGIN LICHEN_PRODUCTS_STEP("both3", "both3", "both3", "both3", "both3", "both3", "both3")
-#define LICHEN_PRODUCTS_NEXT LICHEN_PRODUCTS_STEP("a0", "a1", "a2", "a3", "both0", "both1", "both2")
-#define LICHEN_PRODUCTS_2 LICHEN_PRODUCTS_NEXT LICHEN_PRODUCTS_NEXT
-#define LICHEN_PRODUCTS_4 LICHEN_PRODUCTS_2 LICHEN_PRODUCTS_2
-
-/* From x to `end`; returns the weights behind those of the patch. */
-LICHEN_INLINE const int32_t *lichen_products4_dsp(
-    lichen_sums_dsp *sums, const uint32_t *x, const uint32_t *const *end, const int32_t *weights, int32_t bias)
-{
-    int32_t a0, a1, a2, a3, both0, both1, both2, both3 = bias;
-    uint32_t x0, x1, w, wa;
-    __asm__(LICHEN_PRODUCTS_BEGIN LICHEN_PRODUCTS_NEXT
-        "ldr %[w], %[end]\n\t"
-        "sub %[w], %[w], %[x]\n\t"
-        "tst %[w], #32\n\t"
-        "beq 1f\n\t" LICHEN_PRODUCTS_2
-        "ldr %[w], %[end]\n\t"
-        "sub %[w], %[w], %[x]\n"
-        "1:\n\t"
-        "tst %[w], #64\n\t"
-        "beq 2f\n\t" LICHEN_PRODUCTS_4
-        "2:\n\t"
-        "ldr %[w], %[end]\n\t"
-        "cmp %[x], %[w]\n\t"
-        "beq 4f\n"
-        "3:\n\t" LICHEN_PRODUCTS_4 LICHEN_PRODUCTS_4
-        "ldr %[w], %[end]\n\t"
-        "cmp %[x], %[w]\n\t"
-        "bne 3b\n"
-        "4:"
-        : [a0] "=&r"(a0), [a1] "=&r"(a1), [a2] "=&r"(a2), [a3] "=&r"(a3), [both0] "=&r"(both0), [both1] "=&r"(both1),
-        [both2] "=&r"(both2), [both3] "+&r"(both3), [x] "+&r"(x), [weights] "+&r"(weights), [x0] "=&r"(x0), [x1] "=&r"(x1), [w] "=&r"(w),
-        [wa] "=&r"(wa)
-        : [end] "m"(*end)
-        : "cc", "memory");
-    sums->a[0] = a0;
-    sums->a[1] = a1;
-    sums->a[2] = a2;
-    sums->a[3] = a3;
-    sums->both[0] = both0;
-    sums->both[1] = both1;
-    sums->both[2] = both2;
-    sums->both[3] = both3;
-    return weights;
-}
-
-#else
-
-LICHEN_INLINE const int32_t *lichen_products4_dsp(
-    lichen_sums_dsp *sums, const uint32_t *x, const uint32_t *const *end, const int32_t *weights, int32_t bias)
-{
-    for (int j = 0; j < 4; j++) {
-        sums->a[j] = sums->both[j] = bias;
-    }
-    for (; x < *end; weights++) {
-        const uint32_t w = (uint32_t)*weights, wa = lichen_sxtb16(w);
-        for (int j = 0; j < 4; j++, x++) {
-            sums->a[j] = lichen_smlad(*x, wa, sums->a[j]);
-            sums->both[j] = lichen_smlad(*x, w, sums->both[j]);
-        }
-    }
-    return weights;
-}
-
-#endif
 
 /* The sum for channel B without its bias. */
 LICHEN_INLINE int32_t lichen_second_sum_dsp(int32_t a, int32_t both)
@@ -117,6 +22,7 @@ LICHEN_INLINE int32_t lichen_second_sum_dsp(int32_t a, int32_t both)
     return (int32_t)((uint32_t)both - (uint32_t)a) >> 8;
 }
 
+/* The scale that lies there. */
 LICHEN_INLINE lichen_scale_dsp lichen_scale_behind_dsp(const int32_t *weights)
 {
     lichen_scale_dsp scale;
@@ -125,164 +31,10 @@ LICHEN_INLINE lichen_scale_dsp lichen_scale_behind_dsp(const int32_t *weights)
     return scale;
 }
 
-#if LICHEN_HAS_DSP && defined(__OPTIMIZE__)
-
-#define LICHEN_FINISH_SPLIT(j)                        \
-    "sub %[both" #j "], %[both" #j "], %[a" #j "]\n\t"
-#define LICHEN_FINISH_SECOND(j) "add %[both" #j "], %[bias], %[both" #j "], asr #8\n\t"
-#define LICHEN_FINISH_HIGH(sum) "smmlar " sum ", " sum ", %[doubled], " sum "\n\t"
-#define LICHEN_FINISH_AWAY(sum) "add " sum ", " sum ", " sum ", asr #31\n\t"
-#define LICHEN_FINISH_SHIFT(sum) "smmlsr " sum ", " sum ", %[shift], %[zero]\n\tssat " sum ", #8, " sum "\n\t"
-#define LICHEN_FINISH_UP(sum) LICHEN_FINISH_HIGH(sum) LICHEN_FINISH_SHIFT(sum)
-#define LICHEN_FINISH_BOTH_WAYS(sum) LICHEN_FINISH_HIGH(sum) LICHEN_FINISH_AWAY(sum) LICHEN_FINISH_SHIFT(sum)
-#define LICHEN_FINISH(one)                                                                                              \
-    LICHEN_FINISH_SPLIT(0) LICHEN_FINISH_SPLIT(1) LICHEN_FINISH_SPLIT(2) LICHEN_FINISH_SPLIT(3)                         \
-    "ldr %[zero], %[zero_point]\n\t"                                                                                    \
-    "ldrd %[doubled], %[shift], [%[after]]\n\t"                                                                         \
-    one("%[a0]") one("%[a1]") one("%[a2]") one("%[a3]")                                                                 \
-    "ldr %[bias], [%[after], #8]\n\t"                                                                                   \
-    LICHEN_FINISH_SECOND(0) LICHEN_FINISH_SECOND(1) LICHEN_FINISH_SECOND(2) LICHEN_FINISH_SECOND(3)                     \
-    "ldrd %[doubled], %[shift], [%[after], #12]\n\t"                                                                    \
-    one("%[both0]") one("%[both1]") one("%[both2]") one("%[both3]")
-
-/* From sums to int8. `after` are the weights behind those of the patch; `finish` is known at compile time, and not LICHEN_ANY_RATIO. */
-LICHEN_INLINE void lichen_finish4_dsp(lichen_sums_dsp *sums, const int32_t *after, const int32_t *zero_point, int finish)
-{
-    int32_t doubled, shift, zero, bias;
-#define LICHEN_FINISH_OPERANDS                                                                                          \
-    [a0] "+r"(sums->a[0]), [a1] "+r"(sums->a[1]), [a2] "+r"(sums->a[2]), [a3] "+r"(sums->a[3]), [both0] "+r"(sums->both[0]), \
-        [both1] "+r"(sums->both[1]), [both2] "+r"(sums->both[2]), [both3] "+r"(sums->both[3]), [doubled] "=&r"(doubled),   \
-        [shift] "=&r"(shift), [zero] "=&r"(zero), [bias] "=&r"(bias)                                                     \
-        : [after] "r"(after), [zero_point] "m"(*zero_point)                                                              \
-        : "memory"
-    if (finish == LICHEN_CLAMPED_AT_ZERO) {
-        __asm__(LICHEN_FINISH(LICHEN_FINISH_UP) : LICHEN_FINISH_OPERANDS);
-    } else {
-        __asm__(LICHEN_FINISH(LICHEN_FINISH_BOTH_WAYS) : LICHEN_FINISH_OPERANDS);
-    }
-}
-
-#else
-
-LICHEN_INLINE int32_t lichen_finish_dsp(lichen_scale_dsp scale, int32_t sum, int32_t zero, int finish)
-{
-    return lichen_ssat8(lichen_requantise_dsp(scale, sum, zero, finish));
-}
-
-LICHEN_INLINE void lichen_finish4_dsp(lichen_sums_dsp *sums, const int32_t *after, const int32_t *zero_point, int finish)
-{
-    const lichen_scale_dsp first = lichen_scale_behind_dsp(after), second = lichen_scale_behind_dsp(after + 3);
-    for (int j = 0; j < 4; j++) {
-        const int32_t b = after[2] + lichen_second_sum_dsp(sums->a[j], sums->both[j]);
-        sums->a[j] = lichen_finish_dsp(first, sums->a[j], *zero_point, finish);
-        sums->both[j] = lichen_finish_dsp(second, b, *zero_point, finish);
-    }
-}
-
-#endif
-
-/* The same of any ratio and clamp. */
+/* From a sum to an int8, for any ratio and clamp. */
 LICHEN_LOOP int32_t lichen_finish_any_dsp(const lichen_products_dsp *p, const int32_t *scale, int32_t sum)
 {
     return lichen_clamp_s8(lichen_requantise_dsp(lichen_scale_behind_dsp(scale), sum, p->zero, LICHEN_ANY_RATIO), p->low, p->high);
-}
-
-LICHEN_INLINE void lichen_finish4_any_dsp(const lichen_products_dsp *p, lichen_sums_dsp *sums, const int32_t *after)
-{
-    for (int j = 0; j < 4; j++) {
-        const int32_t b = after[2] + lichen_second_sum_dsp(sums->a[j], sums->both[j]);
-        sums->a[j] = lichen_finish_any_dsp(p, after, sums->a[j]);
-        sums->both[j] = lichen_finish_any_dsp(p, after + 3, b);
-    }
-}
-
-/* All channels of four output pixels, of which the later may be one and the same: the first are stored last. */
-LICHEN_LOOP void lichen_tile4_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *const *pixels)
-{
-    const uint32_t *const end = x + 4 * p->words;
-    const int32_t *weights = p->weights;
-    const int finish = p->finish;
-    const int32_t zero = p->zero;
-    int8_t *out[4];
-    int left = p->channels;
-    out[0] = pixels[0];
-    out[1] = pixels[1];
-    out[2] = pixels[2];
-    out[3] = pixels[3];
-    for (;; weights += 5) {
-        lichen_sums_dsp sums;
-        weights = lichen_products4_dsp(&sums, x, &end, weights + 1, *weights);
-        if (finish == LICHEN_BELOW_HALF) {
-            lichen_finish4_dsp(&sums, weights, &zero, LICHEN_BELOW_HALF);
-        } else if (finish == LICHEN_CLAMPED_AT_ZERO) {
-            lichen_finish4_dsp(&sums, weights, &zero, LICHEN_CLAMPED_AT_ZERO);
-        } else {
-            lichen_sums_dsp indexed = sums; /* a copy, so that the others stay in registers */
-            lichen_finish4_any_dsp(p, &indexed, weights);
-            sums = indexed;
-        }
-        *out[3]++ = (int8_t)sums.a[3];
-        *out[2]++ = (int8_t)sums.a[2];
-        *out[1]++ = (int8_t)sums.a[1];
-        *out[0]++ = (int8_t)sums.a[0];
-        if (left == 1) {
-            return;
-        }
-        *out[3]++ = (int8_t)sums.both[3];
-        *out[2]++ = (int8_t)sums.both[2];
-        *out[1]++ = (int8_t)sums.both[1];
-        *out[0]++ = (int8_t)sums.both[0];
-        left -= 2;
-        if (left == 0) {
-            return;
-        }
-    }
-}
-
-LICHEN_INLINE void lichen_finish1_dsp(const lichen_products_dsp *p, const int32_t *scale, int32_t sum, int8_t *out)
-{
-    if (p->finish == LICHEN_ANY_RATIO) {
-        *out = (int8_t)lichen_finish_any_dsp(p, scale, sum);
-    } else {
-        *out = (int8_t)lichen_ssat8(lichen_requantise_dsp(lichen_scale_behind_dsp(scale), sum, p->zero, LICHEN_BELOW_HALF));
-    }
-}
-
-/* All channels of one output pixel; words of its patch lie `step` apart. */
-LICHEN_INLINE void lichen_tile1_steps_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out, int step)
-{
-    const int32_t *weights = p->weights;
-    for (int c = 0; c < p->channels; c += 2, weights += 5) {
-        const uint32_t *from = x;
-        int32_t a = *weights++, b = 0;
-        for (int left = p->words; left > 0; left -= LICHEN_PRODUCTS_PART / 2) {
-            const uint32_t *const end = from + step * (left < LICHEN_PRODUCTS_PART / 2 ? left : LICHEN_PRODUCTS_PART / 2);
-            int32_t both = a;
-            for (; from < end; weights += 2, from += 2 * step) {
-                const uint32_t w0 = (uint32_t)weights[0], w1 = (uint32_t)weights[1], x0 = from[0], x1 = from[step];
-                both = lichen_smlad(x0, w0, both);
-                a = lichen_smlad(x0, lichen_sxtb16(w0), a);
-                both = lichen_smlad(x1, w1, both);
-                a = lichen_smlad(x1, lichen_sxtb16(w1), a);
-            }
-            b += lichen_second_sum_dsp(a, both);
-        }
-        lichen_finish1_dsp(p, weights, a, out + c);
-        if (c + 1 < p->channels) {
-            lichen_finish1_dsp(p, weights + 3, weights[2] + b, out + c + 1);
-        }
-    }
-}
-
-LICHEN_LOOP void lichen_tile1_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out)
-{
-    lichen_tile1_steps_dsp(p, x, out, 1);
-}
-
-/* The same of a patch among four. */
-LICHEN_LOOP void lichen_tile1_of4_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out)
-{
-    lichen_tile1_steps_dsp(p, x, out, 4);
 }
 
 #endif
