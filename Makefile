@@ -49,7 +49,7 @@ golden: $(STAMP) ## rewrite the golden files after a wanted change of the genera
 lock: ## write requirements.lock anew from pyproject.toml
 	tools/lock $(PYTHON)
 
-bench: setup ## the README's figures: RAM, flash and instructions of the reference models on the emulated Cortex-M4
+bench: setup ## the README's figures: RAM, flash, instructions and cycles on every emulated core, beside other compilers; also build/bench.json
 	$(BIN)/python benchmarks/figures.py
 
 bench-layers: setup ## single int8 layers of many shapes beside CMSIS-NN on the emulated Cortex-M4

@@ -6,7 +6,7 @@ It has its own arithmetic for average pooling with Lichen's rounding as an optio
 differ by a step.
 
 bakenn calls CMSIS-NN only where padding is the same on both sides, and else its own C, which is several times slower; what TensorFlow
-calls `SAME` is often not. With `explicit_padding` such a padding is an operation of its own, in front of the layer, which lets CMSIS-NN in.
+calls `SAME` is often not. Its buffers are those that CMSIS-NN needs on a Cortex-M4, too small for Helium, so that is left out. With `explicit_padding` such a padding is an operation of its own, in front of the layer, which lets CMSIS-NN in.
 """
 
 from __future__ import annotations
@@ -74,9 +74,16 @@ class BakennPeer:
         )
         sizes = module.infer.inputs[0].type.elements, module.infer.outputs[0].type.elements
         include = (artifacts.output_dir, *artifacts.support_include_dirs)
-        self.code = ForeignCode((glue, *sources), include, (optimize, "-std=gnu11"), 1, *sizes)
+        flags = (optimize, "-std=gnu11", *(("-mcpu=cortex-m55+nomve",) if core.has("mve") else ()))
+        self.code = ForeignCode((glue, *sources), include, flags, 1, *sizes)
         self.arena_bytes = artifacts.backend_plan.arena_size
         self.kernels = [selection.kernel_id for selection in artifacts.backend_plan.selections]
+
+
+def pads_unevenly(module: Module) -> bool:
+    """Whether a convolution's padding differs between two sides, so that `explicit_padding` makes a difference."""
+    paddings = [Window.over(op).padding for op in module.infer.operations if op.kind in ("conv2d", "depthwise_conv2d")]
+    return any(top != bottom or left != right for top, bottom, left, right in paddings)
 
 
 class _Graph:

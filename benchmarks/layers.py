@@ -3,7 +3,8 @@
 CMSIS-NN is version 4.0.0 as the package `bakenn` brings it, each function called directly (`cmsis_nn.py`); the better of -O2 and -O3
 stands in the table. The package has no CMSIS-NN functions for add, mul, mean and softmax: there the other is bakenn's own C, which is slow
 (TensorFlow Lite Micro with CMSIS-NN was measured to take 27 instructions for each element of an add). Instructions are emulated, cycles
-modelled; "of CMSIS-NN" is Lichen's cycles divided by the other's. Above 1 it is a defect, and the row says so.
+modelled; "of CMSIS-NN" is Lichen's cycles divided by the other's, or instructions where the core has no cycle model. Above 1 it is a
+defect, and the row says so.
 
     make bench-layers
     python benchmarks/layers.py                     # all layers
@@ -23,6 +24,7 @@ import bakenn_peer
 import cmsis_nn
 from counting import Counted, count_foreign, count_lichen
 from layer_models import layers
+from lichen.errors import DoesNotFitError
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.targets.board import load_board
@@ -42,7 +44,10 @@ def main() -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
     for name, module in layers():
         if not arguments.names or any(part in name for part in arguments.names):
-            print(row(name, module, arguments.board, arguments.optimize), flush=True)
+            try:
+                print(row(name, module, arguments.board, arguments.optimize), flush=True)
+            except DoesNotFitError as error:
+                print(f"| {name} | {error} |", flush=True)
 
 
 def row(name: str, module: Module, board: str, optimize: str) -> str:
