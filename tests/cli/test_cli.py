@@ -136,11 +136,36 @@ def test_validate_names_the_operator_that_differs(graph: Path, samples: Path, tm
 
 
 def test_profile_adds_up(folder: Path) -> None:
-    """Instructions of the operators sum to the total."""
+    """Instructions of the operators sum to the total, and shares to 1."""
     got = answer("profile", folder, "--on", "qemu")
     assert [op["kind"] for op in got["ops"]] == ["conv2d"]
-    assert set(got["ops"][0]) == {"name", "kind", "macs", "instructions", "cycles"}
+    assert set(got["ops"][0]) == {"name", "kind", "macs", "instructions", "cycles", "share"}
     assert sum(op["instructions"] for op in got["ops"]) == got["total"]["instructions"]
+    assert sum(op["share"] for op in got["ops"]) == pytest.approx(1.0)
+    assert "against" not in got and "difference" not in got
+
+
+def test_profile_against_another_build(graph: Path, folder: Path, tmp_path: Path) -> None:
+    """Both profiles, the difference between them, and a picture; a folder of another emulator or none at all is bad usage."""
+    small = tmp_path / "small"
+    lichen("compile", graph, "--board", "nano33ble", "--out", small, "--optimize", "size")
+    picture = tmp_path / "profile.png"
+    got = answer("profile", folder, "--on", "qemu", "--against", small, "--picture", picture)
+    (difference,) = got["difference"]["ops"]
+    (this,), (against,) = got["ops"], got["against"]["ops"]
+    assert got["against"]["dir"] == str(small)
+    assert difference["instructions"] == this["instructions"] - against["instructions"] != 0
+    assert difference["cycles_ratio"] == this["cycles"] / against["cycles"]
+    assert (difference["name"], difference["kind"], difference["only_in"]) == ("y", "conv2d", None)
+    assert got["difference"]["total"]["instructions"] == difference["instructions"]
+    assert got["picture"] == str(picture) and picture.read_bytes().startswith(b"\x89PNG")
+    shown = lichen("profile", folder, "--on", "qemu", "--against", small)
+    for figure in (this["instructions"], against["instructions"], difference["instructions"]):
+        assert f"{figure:,}" in shown
+    lichen("compile", graph, "--board", "uno", "--out", tmp_path / "uno")
+    assert "counted on simavr" in lichen("profile", folder, "--on", "qemu", "--against", tmp_path / "uno", code=2)
+    assert "manifest" in lichen("profile", folder, "--on", "qemu", "--against", tmp_path, code=2)
+    assert "end in .png or .svg" in lichen("profile", folder, "--on", "qemu", "--picture", tmp_path / "a.txt", code=2)
 
 
 def test_what_the_machine_refuses_is_one_sentence(graph: Path, folder: Path, samples: Path, tmp_path: Path) -> None:

@@ -48,6 +48,15 @@ class Profile:
     cycles_are: CyclesAre | None
 
     @property
+    def cycle_words(self) -> str:
+        """How people are told what the cycles are."""
+        return self.cycles_are or "unknown for this core"
+
+    def share(self, op: OpProfile) -> float:
+        """The part of all instructions that is `op`'s, from 0 to 1."""
+        return op.instructions / max(self.total.instructions, 1)
+
+    @property
     def total(self) -> OpProfile:
         """All operators together."""
         cycles = [op.cycles for op in self.ops if op.cycles is not None]
