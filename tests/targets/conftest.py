@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from graphs import conv_module
 from lichen.backend.emit import emit
@@ -13,8 +14,11 @@ from lichen.backend.folder import write_folder
 from lichen.backend.program import plan_module
 from lichen.ir.module import Module
 from lichen.plan.rows import Streams
+from lichen.targets.blocks import Block
 from lichen.targets.board import load_board
+from lichen.targets.core import PROCESSORS
 from lichen.targets.folder import ModelFolder, open_folder
+from lichen.targets.toolchain import find_compiler
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,6 +28,43 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LICHEN_CACHE", str(folder))
         yield folder
+
+
+_SOURCE = """
+    .syntax unified
+    .thumb
+    .text
+    .global first, behind
+    nop
+first:
+{assembly}
+behind:
+    nop             @ or CBZ would have nowhere to go
+    .balign 4
+near:
+    nop
+wide_across:        @ 32 bits across a word boundary
+    dmb
+"""
+
+
+@pytest.fixture
+def assemble(tmp_path: Path, needs: Callable[..., None]) -> Callable[..., tuple[Path, Block]]:
+    """`assemble(core, assembly, executions, taken)`: an image, and the block of its instructions, which semicolons separate."""
+    needs("arm-none-eabi-gcc")
+
+    def assemble_(core: str, assembly: str, executions: int = 1, taken: int = 0) -> tuple[Path, Block]:
+        processor, source, elf = PROCESSORS[core], tmp_path / "block.S", tmp_path / "block.elf"
+        source.write_text(_SOURCE.format(assembly=assembly))
+        options = ["-nostdlib", "-Wl,-Ttext=0x1000,-e,first", str(source), "-o", str(elf)]
+        find_compiler("arm-none-eabi-gcc").require([*processor.flags, *options], tmp_path)
+        with elf.open("rb") as file:
+            symbols = ELFFile(file).get_section_by_name(".symtab")
+            first, behind = (symbols.get_symbol_by_name(name)[0]["st_value"] & ~1 for name in ("first", "behind"))
+        count = len([line for line in assembly.replace(";", "\n").splitlines() if line.strip()])
+        return elf, Block(first, behind - first, count, executions, taken)
+
+    return assemble_
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from elftools.elf.elffile import ELFFile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,45 +11,19 @@ from lichen.errors import DeviceError
 from lichen.targets.blocks import Block
 from lichen.targets.core import PROCESSORS
 from lichen.targets.cycles_cortex_m import CycleModel, cycle_table
-from lichen.targets.toolchain import find_compiler
 
 Cycles = Callable[..., int]
 
-_SOURCE = """
-    .syntax unified
-    .thumb
-    .text
-    .global first, behind
-    nop
-first:
-{assembly}
-behind:
-    nop             @ or CBZ would have nowhere to go
-    .balign 4
-near:
-    nop
-wide_across:        @ 32 bits across a word boundary
-    dmb
-"""
-
 
 @pytest.fixture
-def cycles(tmp_path: Path, needs: Callable[..., None]) -> Cycles:
+def cycles(assemble: Callable[..., tuple[Path, Block]]) -> Cycles:
     """`cycles(core, assembly, executions=…, taken=…)` of a block of instructions separated by semicolons."""
-    needs("arm-none-eabi-gcc")
 
     def cycles_(core: str, assembly: str, executions: int = 1, taken: int = 0) -> int:
-        processor, source, elf = PROCESSORS[core], tmp_path / "block.S", tmp_path / "block.elf"
-        source.write_text(_SOURCE.format(assembly=assembly))
-        options = ["-nostdlib", "-Wl,-Ttext=0x1000,-e,first", str(source), "-o", str(elf)]
-        find_compiler("arm-none-eabi-gcc").require([*processor.flags, *options], tmp_path)
-        with elf.open("rb") as file:
-            symbols = ELFFile(file).get_section_by_name(".symtab")
-            first, behind = (symbols.get_symbol_by_name(name)[0]["st_value"] & ~1 for name in ("first", "behind"))
+        elf, block = assemble(core, assembly, executions, taken)
         table = cycle_table(core)
         assert table is not None
-        count = len([line for line in assembly.replace(";", "\n").splitlines() if line.strip()])
-        return CycleModel(table, elf).cycles(Block(first, behind - first, count, executions, taken))
+        return CycleModel(table, elf).cycles(block)
 
     return cycles_
 
@@ -91,7 +64,35 @@ def cycles(tmp_path: Path, needs: Callable[..., None]) -> Cycles:
         ("vmul.f32 s0, s1, s2; vadd.f32 s3, s4, s5", 1 + 1),
         ("vmul.f32 s0, s1, s2; vadd.f32 s3, s0, s5", 1 + 1 + 1),  # the result is consumed by what follows
         ("vfma.f32 s0, s1, s2; vdiv.f32 s3, s4, s5; vsqrt.f32 s6, s7", 3 + 14 + 14),
-        ("vmov r0, r1, s0, s1; vmov s2, r3; vcvt.s32.f32 s4, s5", 2 + 1 + 1),
+        ("vmov r0, r1, s0, s1; vmov s2, r3; vcvt.s32.f32 s4, s5", 2 + 2 + 1),
+        ("vmov r0, s7; vmov s9, lr; vmov r2, r3, d4", 2 + 2 + 2),
+        ("vmov s0, s1; vmov.f32 s2, #1.0; vmrs r4, fpscr", 1 + 1 + 1),
+        # DSP instructions
+        ("smlad r0, r1, r2, r0; smladx r0, r1, r2, r0; smlsd r0, r1, r2, r0; smuad r3, r4, r5; smuadx r3, r4, r5", 5),
+        ("smlabb r0, r1, r2, r0; smlabt r0, r1, r2, r0; smlatb r0, r1, r2, r0; smlatt r0, r1, r2, r0", 4),
+        ("smulbb r0, r1, r2; smultb r0, r1, r2; smulwb r0, r1, r2; smlawt r0, r1, r2, r0; smlald r0, r1, r2, r3", 5),
+        ("smmul r0, r1, r2; smmulr r0, r1, r2; smmla r0, r1, r2, r3; smmlar r0, r1, r2, r3; smmlsr r0, r1, r2, r3", 5),
+        ("sxtb16 r0, r1; sxtb16 r0, r1, ror #8; sxtab16 r0, r1, r2, ror #8; uxtb16 r0, r1; sxth r0, r1", 5),
+        (
+            "pkhbt r0, r1, r2, lsl #16; pkhtb r0, r1, r2, asr #16; ssat r0, #8, r1; usat r0, #8, r1, asr #3; ssat16 r0, #8, r1",
+            5,
+        ),
+        (
+            "qadd r0, r1, r2; qsub r0, r1, r2; qdadd r0, r1, r2; sadd16 r0, r1, r2; ssub16 r0, r1, r2; shadd16 r0, r1, r2",
+            6,
+        ),
+        (
+            "qadd16 r0, r1, r2; uqsub16 r0, r1, r2; sel r0, r1, r2; usada8 r0, r1, r2, r3; rev16 r0, r1; bfi r0, r1, #2, #3",
+            6,
+        ),
+        # words and pairs, stepping their address
+        ("ldrd r0, r1, [r2], #8; ldrd r4, r5, [r3, #-8]!", (1 + 2) * 2),
+        ("strd r0, r1, [r2], #8; str r0, [r3], #4", 3 + 1),
+        ("ldr r0, [r2], #4; ldrd r4, r5, [r3], #8", 2 + 3),  # pairs are not pipelined behind a load
+        ("ldrd r4, r5, [r3], #8; ldr r0, [r2], #4", 3 + 2),  # nor in front of one
+        ("ldm r0!, {r1-r8}; smlad r9, r1, r2, r9", 1 + 8 + 1),
+        ("ldr r0, [r1], #4; smlad r2, r0, r3, r2", 2 + 1),  # what was loaded can be used at once
+        ("ldr r0, [r1], #4; ldr r2, [r3], #4; smlad r4, r0, r2, r4; ldr r0, [r1], #4", 2 + 1 + 1 + 2),
     ],
 )
 def test_straight_code_on_a_cortex_m4(cycles: Cycles, assembly: str, expected: int) -> None:
@@ -129,6 +130,7 @@ def test_branches_on_a_cortex_m4(cycles: Cycles, assembly: str, once: int, taken
     [
         ("cortex-m3", "mla r0, r1, r2, r3; smull r0, r1, r2, r3; smlal r0, r1, r2, r3", 2 + 5 + 7),
         ("cortex-m3", "ldr r0, [r1]; ldr r2, [r3]", 3),
+        ("cortex-m3", "ldm r0!, {r1-r4}; sdiv r0, r1, r2; ssat r0, #8, r1", 5 + 12 + 1),
         ("cortex-m0", "ldr r0, [r1]; ldr r2, [r3]; str r0, [r1]", 6),
         ("cortex-m0", "muls r0, r1, r0; adds r0, r1, r2", 2),
         ("cortex-m0", "bl near", 4),
@@ -136,6 +138,12 @@ def test_branches_on_a_cortex_m4(cycles: Cycles, assembly: str, once: int, taken
         ("cortex-m0", "pop {r4, pc}", 4 + 2),
         ("cortex-m0", "dmb", 4),
         ("cortex-m0plus", "ldm r0!, {r1, r2, r3}; push {r4, lr}", 4 + 3),
+        ("cortex-m0plus", "ldr r0, [r1]; str r0, [r2, r3]; ldrsb r0, [r1, r2]; strb r0, [r1]", 2 * 4),
+        ("cortex-m0plus", "stm r0!, {r1-r4}; pop {r4, r5}; push {r4}", 5 + 3 + 2),
+        ("cortex-m0plus", "muls r0, r1, r0; lsls r0, r1; sxtb r0, r1; rev r0, r1; adds r0, #1; mov r8, r0", 6),
+        ("cortex-m0plus", "b near", 2),
+        ("cortex-m0plus", "blx r3", 2),
+        ("cortex-m0plus", "mrs r0, primask; isb", 3 + 3),
         ("cortex-m0plus", "bl near", 3),
         ("cortex-m0plus", "bx lr", 2),
         ("cortex-m0plus", "pop {r4, pc}", 3 + 2),
@@ -164,7 +172,7 @@ def test_n_loads_take_n_plus_one_cycles(cycles: Cycles, runs: list[int]) -> None
 
 @pytest.mark.parametrize("core", ["cortex-m7f", "cortex-m33", "cortex-m55", "avr5"])
 def test_cores_without_a_published_table_have_no_model(core: str) -> None:
-    """No figure is better than a made-up one."""
+    """No figure is better than a made-up one; the M7 has a bound instead."""
     assert cycle_table(core) is None
 
 
@@ -178,12 +186,12 @@ def test_every_other_core_has_a_model() -> None:
     }
 
 
-def test_blocks_of_another_image_are_refused(cycles: Cycles, tmp_path: Path) -> None:
+def test_blocks_of_another_image_are_refused(assemble: Callable[..., tuple[Path, Block]]) -> None:
     """Addresses outside the image, or a wrong number of instructions, are an error and not a wrong figure."""
     table = cycle_table("cortex-m4f")
     assert table is not None
-    cycles("cortex-m4f", "nop")
-    model = CycleModel(table, tmp_path / "block.elf")
+    elf, _ = assemble("cortex-m4f", "nop")
+    model = CycleModel(table, elf)
     with pytest.raises(DeviceError, match="Code ran at 0x20000000"):
         model.cycles(Block(0x20000000, 4, 2, 1, 0))
     with pytest.raises(DeviceError, match="not the code that ran"):

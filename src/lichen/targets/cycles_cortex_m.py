@@ -1,13 +1,27 @@
 """Modelled cycles of Cortex-M code: the tables of Arm's Technical Reference Manuals, applied to disassembled blocks.
 
-The manuals are Arm 100166 and DDI 0439 (Cortex-M4: instructions, load/store timings, FPU), DDI 0337 (M3), DDI 0484
-(M0+) and DDI 0432 (M0). For the Cortex-M7, M33 and M55 Arm publishes no such table, so there is no model: `cycle_table`
-gives `None`.
+Where the figures are from, by class of instruction:
+
+| class | Cortex-M4 (Arm 100166, DDI 0439) | Cortex-M3 (DDI 0337I) | Cortex-M0+ (DDI 0484C), M0 (DDI 0432C) |
+| --- | --- | --- | --- |
+| arithmetic, moves, shifts, saturation, extension | 3.3.1, Table 3-1: 1 | 3.3.1: 1 | 3.3, Table 3-1: 1 |
+| MUL, MLA, SMULL, SMLAL | Table 3-1: 1 | 1, 2, 3 to 5, 4 to 7 | MULS 1 or 32 |
+| SDIV, UDIV | Table 3-1: 2 to 12 | 2 to 12 | not there |
+| DSP: SMLAD, SMLAxy, SMMLA, QADD, SXTAB16, PKH, SADD16 | Table 3-2: 1 | not there | not there |
+| LDR, STR | Table 3-1: 2, and "Load/store timings" (3.3.2) | likewise, page 3-9 | 2 |
+| LDM, STM, PUSH, POP of N registers | 1 + N | 1 + N | 1 + N |
+| LDRD, STRD | 1 + 2, never pipelined | likewise | not there |
+| branches | not taken 1, taken 1 + P | likewise | taken 2 (M0: 3), BL 3 (4), POP with PC 3 + N (4 + N) |
+| FPU: arithmetic, accumulate, VDIV and VSQRT, VLDR | Table 7-1: 1, 3, 14, 1 + words | not there | not there |
+| VMOV between core and FPU, one float or two | Table 7-1: 2 | not there | not there |
+
+Table 3-2 could not be consulted again for this list, nor the M0's manual; of Table 3-1, 3.3.2 and 7-1 what was, were the copies in TI's SWCU192. The Cortex-M7 has a bound in
+`cycles_cortex_m7`. For the M33 and M55 Arm publishes no such table, so there is no model: `cycle_table` gives `None`.
 
 What is assumed:
 
 * Memory has no wait states, for code and data alike; a board that runs faster than its flash takes longer.
-* Nothing but the code runs: no interrupt, no contention between fetches and literal loads.
+* Nothing but the code runs: no interrupt, no contention between fetches and literal loads or for the bus.
 * Where a count depends on values (division; long multiplication on the M3) the manual's largest is taken.
 * MULS of the M0 and M0+ takes one cycle, as on the RP2040, and not the 32 of the small multiplier.
 * The pipeline refill P of the M3 and M4, "1 to 3", is 1 where the branch holds its target, 2 where that target is a
@@ -23,17 +37,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Literal
 
-from elftools.elf.elffile import ELFFile
-
-from lichen.errors import DeviceError
 from lichen.targets.blocks import Block
+from lichen.targets.disassembly import Code, Instruction
 
-_BRANCHES = {"b", "bl", "blx", "bx", "cbz", "cbnz", "tbb", "tbh"}
-_MULTIPLE = {"push", "pop", "ldm", "ldmdb", "stm", "stmdb", "vpush", "vpop", "vldmia", "vldmdb", "vstmia", "vstmdb"}
-_DOUBLE = {"ldrd", "strd"}
-_FPU_MEMORY = {"vldr", "vstr"}
 _FPU_ACCUMULATE = {"vmla", "vmls", "vnmla", "vnmls", "vfma", "vfms", "vfnma", "vfnms"}
 _FPU_ARITHMETIC = _FPU_ACCUMULATE | {"vadd", "vsub", "vmul", "vnmul", "vdiv", "vsqrt", "vcvt", "vcvtr"}
 
@@ -91,13 +99,12 @@ def cycle_table(core: str) -> CycleTable | None:
 class CycleModel:
     """Cycles of the blocks of one image."""
 
+    are: ClassVar[Literal["modelled"]] = "modelled"
+
     def __init__(self, table: CycleTable, elf: Path) -> None:
         self._table = table
-        self._disassembler = _disassembler()
+        self._code = Code(elf)
         self._known: dict[tuple[int, int], BlockCycles] = {}
-        with elf.open("rb") as file:
-            segments = ELFFile(file).iter_segments("PT_LOAD")
-            self._code = [(segment["p_vaddr"], segment.data()) for segment in segments]
 
     def total(self, blocks: Iterable[Block]) -> int:
         """The cycles of all executions of `blocks`. Raises `DeviceError` if they are not code of the image."""
@@ -112,12 +119,7 @@ class CycleModel:
         return block.executions * cycles.once + block.taken * cycles.taken
 
     def _model(self, block: Block) -> BlockCycles:
-        code = self._read(block.address, block.bytes)
-        instructions = [_Instruction(self._disassembler, raw) for raw in self._disassembler.disasm(code, block.address)]
-        if len(instructions) != block.instructions:
-            raise DeviceError(
-                f"The {block.bytes} bytes at {block.address:#x} are not the code that ran; build the firmware again."
-            )
+        instructions = self._code.instructions(block)
         befores = [None, *instructions[:-1]]
         cycles = [self._straight(now, before) for now, before in zip(instructions, befores, strict=True)]
         last = instructions[-1]
@@ -126,7 +128,7 @@ class CycleModel:
             return BlockCycles(once=sum(cycles[:-1]) + 1, taken=cycles[-1] - 1 + refill)
         return BlockCycles(once=sum(cycles) + refill)
 
-    def _straight(self, now: _Instruction, before: _Instruction | None) -> int:
+    def _straight(self, now: Instruction, before: Instruction | None) -> int:
         """Cycles of an instruction behind another, without the refill of the pipeline if it branches."""
         alone = 1 + now.transfers if now.transfers else self._table.cycles.get(now.name, 1)
         if not self._table.pipelined:
@@ -143,7 +145,7 @@ class CycleModel:
         late_operand = before.name in _FPU_ARITHMETIC and now.read & before.written
         return alone + 1 if late_address or late_operand else alone
 
-    def _refill(self, last: _Instruction) -> int:
+    def _refill(self, last: Instruction) -> int:
         """Cycles until the instruction branched to can execute."""
         table = self._table
         if last.transfers:
@@ -151,79 +153,4 @@ class CycleModel:
         if last.target is None:
             return table.computed
         refill = table.call if last.name == "bl" else table.branch
-        return refill + (table.pipelined and last.target % 4 == 2 and self._is_wide(last.target))
-
-    def _is_wide(self, address: int) -> bool:
-        return int.from_bytes(self._read(address, 2), "little") >> 11 >= 0b11101
-
-    def _read(self, address: int, count: int) -> bytes:
-        for start, data in self._code:
-            if start <= address and address + count <= start + len(data):
-                return bytes(data[address - start : address - start + count])
-        raise DeviceError(f"Code ran at {address:#x}, which is not part of the image; build the firmware again.")
-
-
-class _Instruction:
-    """What the timing needs to know of one instruction. Registers are capstone's numbers."""
-
-    def __init__(self, disassembler: Any, raw: Any) -> None:
-        from capstone import arm_const as arm
-
-        self.name: str = disassembler.insn_name(raw.id)
-        self.bytes: int = raw.size
-        read, written = raw.regs_access()
-        self.read = _with_halves(read, arm)
-        self.written = _with_halves(written, arm) - {arm.ARM_REG_CPSR}
-        self.conditional: bool = raw.cc not in (arm.ARM_CC_AL, arm.ARM_CC_INVALID) or self.name in ("cbz", "cbnz")
-        self.leaves: bool = self.name in _BRANCHES or arm.ARM_REG_PC in self.written
-        memory = [operand.mem for operand in raw.operands if operand.type == arm.ARM_OP_MEM]
-        self.offset_in_register = any(place.index for place in memory)
-        self.target = next((operand.imm for operand in raw.operands[-1:] if operand.type == arm.ARM_OP_IMM), None)
-        self.transfers = self._transfers(raw, arm)
-        self.address = frozenset(register for place in memory for register in (place.base, place.index) if register)
-        if self.name in ("push", "pop", "vpush", "vpop"):
-            self.address = frozenset({arm.ARM_REG_SP})
-        elif self.name in _MULTIPLE:
-            self.address = frozenset({raw.operands[0].reg})
-        is_single = self.name.startswith(("ldr", "str")) and self.name not in _DOUBLE
-        self.single_load = is_single and self.name.startswith("ldr") and not self.leaves
-        self.loaded = raw.operands[0].reg if self.single_load else None
-        self.single_store = is_single and self.name.startswith("str")
-
-    def _transfers(self, raw: Any, arm: Any) -> int:
-        """Words moved to or from memory, or two at once between core and FPU; these take a cycle each and one more."""
-        if self.name in _MULTIPLE:
-            addressed = 0 if self.name in ("push", "pop", "vpush", "vpop") else 1
-            return sum(2 if _is_double(operand.reg, arm) else 1 for operand in raw.operands[addressed:])
-        if self.name in _DOUBLE:
-            return 2
-        if self.name in _FPU_MEMORY:
-            return 2 if _is_double(raw.operands[0].reg, arm) else 1
-        if self.name in ("tbb", "tbh"):
-            return 2  # one of them is the addition to the program counter
-        if self.name.startswith(("ldr", "str")):
-            return 1
-        return 1 if self.name == "vmov" and len(raw.operands) > 2 else 0
-
-
-def _is_double(register: int, arm: Any) -> bool:
-    return bool(arm.ARM_REG_D0 <= register <= arm.ARM_REG_D31)
-
-
-def _with_halves(registers: list[int], arm: Any) -> frozenset[int]:
-    """`registers` with the two single registers of every double one."""
-    halves = [
-        arm.ARM_REG_S0 + 2 * (register - arm.ARM_REG_D0) + half
-        for register in registers
-        if arm.ARM_REG_D0 <= register <= arm.ARM_REG_D15
-        for half in (0, 1)
-    ]
-    return frozenset([*registers, *halves])
-
-
-def _disassembler() -> Any:
-    import capstone  # takes a tenth of a second, and only profiles need it
-
-    disassembler = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
-    disassembler.detail = True
-    return disassembler
+        return refill + (table.pipelined and last.target % 4 == 2 and self._code.is_wide(last.target))

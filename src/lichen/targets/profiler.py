@@ -1,7 +1,8 @@
 """What an inference costs, as a whole and operator by operator.
 
-Instructions are counted in QEMU and simavr, cycles are emulated by simavr and modelled for the Cortex-M cores whose
-manual has a timing table (`cycles_cortex_m`); `Profile.cycles_are` and `InferenceCost.cycles_are` tell which.
+Instructions are counted in QEMU and simavr. Cycles are emulated by simavr, modelled for the Cortex-M cores whose manual has a timing
+table (`cycles_cortex_m`), and bounded from above for the Cortex-M7 (`cycles_cortex_m7`); `Profile.cycles_are` and
+`InferenceCost.cycles_are` tell which.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from lichen.errors import DeviceError
 from lichen.ir.kernel import Core
 from lichen.targets.blocks import Interval, count_instructions
 from lichen.targets.cycles_cortex_m import CycleModel, cycle_table
+from lichen.targets.cycles_cortex_m7 import SingleIssueBound
 from lichen.targets.simavr import InferenceCount
 
-CyclesAre = Literal["modelled", "emulated"]
+CyclesAre = Literal["modelled", "modelled, single-issue bound", "emulated"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def count_window(intervals: Sequence[Interval], elf: Path, core: Core) -> Infere
     model = _cycle_model(elf, core)
     blocks = [block for interval in intervals for block in interval]
     cycles = model.total(blocks) if model else None
-    return InferenceCost(count_instructions(blocks), cycles, "modelled" if model else None)
+    return InferenceCost(count_instructions(blocks), cycles, model.are if model else None)
 
 
 def profile_qemu(intervals: Sequence[Interval], elf: Path, core: Core, ops: Sequence[Mapping[str, Any]]) -> Profile:
@@ -93,7 +95,7 @@ def profile_qemu(intervals: Sequence[Interval], elf: Path, core: Core, ops: Sequ
             _op(op, count_instructions(blocks), model.total(blocks) if model else None)
             for op, blocks in zip(ops, intervals[1:-1], strict=True)
         ),
-        "modelled" if model else None,
+        model.are if model else None,
     )
 
 
@@ -109,7 +111,10 @@ def _op(op: Mapping[str, Any], instructions: int, cycles: int | None) -> OpProfi
     return OpProfile(op["name"], op["kind"], op["macs"], instructions, cycles)
 
 
-def _cycle_model(elf: Path, core: Core) -> CycleModel | None:
+def _cycle_model(elf: Path, core: Core) -> CycleModel | SingleIssueBound | None:
+    """What tells the cycles of `core`; `None` for the M33 and M55, for which nothing is published."""
+    if core.name == "cortex-m7f":
+        return SingleIssueBound(elf)
     table = cycle_table(core.name)
     return CycleModel(table, elf) if table else None
 
