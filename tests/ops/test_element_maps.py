@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,11 +18,15 @@ from element_strategies import (
     quantised,
     quantize_modules,
 )
+from lichen.compiler import compile_model
+from lichen.device.executor import open_executor
 from lichen.errors import VerifyError
-from lichen.ir.module import Array
+from lichen.ir.kernel import PLAIN, Core
+from lichen.ir.module import Array, Module
 from lichen.ir.operator import operator
 from lichen.ir.types import DType, TensorType
-from native_check import assert_native_equals_interpreter
+from lichen.targets.folder import open_folder
+from native_check import DSP, assert_native_equals_interpreter, random_input
 from ops_oracle import Micro, bytes_of, every_byte, f32, i8, one_op, run
 
 FLOAT_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
@@ -63,15 +68,42 @@ def test_float_follows_the_definition(kind: str) -> None:
     np.testing.assert_allclose(run(module, x)[0], expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("core", [PLAIN, DSP], ids=lambda core: core.name)
 @settings(max_examples=2, deadline=None, phases=[Phase.generate])
 @given(data=st.data())
-def test_native_code_equals_the_interpreter(data: st.DataObject) -> None:
+def test_native_code_equals_the_interpreter(core: Core, data: st.DataObject) -> None:
     """C under sanitizers gives the interpreter's results for every operator of this file."""
     modules = [data.draw(element_map_modules(kind)) for kind in sorted(FLOAT_FUNCTIONS) for _ in range(2)]
     modules += [one_op(kind, [f32(9)], [f32(9)], ATTRIBUTES.get(kind)) for kind in sorted(FLOAT_FUNCTIONS)]
     modules += [data.draw(quantize_modules()) for _ in range(6)]
     modules.append(data.draw(dequantize_modules()))
-    assert_native_equals_interpreter(modules, samples=2)
+    assert_native_equals_interpreter(modules, samples=2, core=core)
+
+
+def by_words() -> list[Module]:
+    """Operators of int8 and int16 elements that are read four at a time, in every number that may be left over."""
+    modules = []
+    for n in (1, 2, 3, 4, 5, 6, 7, 8, 1023):
+        x, y = i8(1, n, scale=0.1, zero=3), i8(1, n, scale=0.07, zero=-9)
+        int16 = quantised(DType.INT16, 0.0007, 0, 1, n), quantised(DType.INT16, 3.0, -12, 1, n)
+        modules += [one_op("quantize", [x], [y]), one_op("dequantize", [x], [f32(1, n)])]
+        modules += [one_op("quantize", [wide], [y]) for wide in int16]
+    return modules
+
+
+def test_elements_by_words_natively() -> None:
+    """C for cores with DSP instructions under sanitizers."""
+    assert_native_equals_interpreter(by_words(), samples=1, core=DSP)
+
+
+def test_the_chip_takes_elements_by_words(needs: Callable[..., None], tmp_path: Path) -> None:
+    """The instructions themselves, on the emulated Cortex-M4."""
+    needs("arm-none-eabi-gcc", "qemu-system-arm")
+    for index, module in enumerate(by_words()[-4:]):
+        x = random_input(module.infer.inputs[0].type, np.random.default_rng(index))
+        folder = compile_model(module, "mps2-an386", tmp_path / f"m{index}").path
+        with open_executor(open_folder(folder), "qemu") as executor:
+            np.testing.assert_array_equal(executor.run([x[None]])[0][0], run(module, x)[0])
 
 
 @pytest.mark.parametrize("kind", sorted(FLOAT_FUNCTIONS))

@@ -44,7 +44,7 @@ class ElementMap(Operator):
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         if operation.results[0].type.dtype.is_float:
             return self.lower_float(operation)
-        return lower_table(operation, self.map_int8(operation, stored_values(DType.INT8)))
+        return lower_table(operation, self.map_int8(operation, stored_values(DType.INT8)), core)
 
     @abstractmethod
     def map_int8(self, operation: Operation, stored: Int64Array) -> Int64Array:
@@ -85,10 +85,10 @@ def scale_ratio(operation: Operation) -> Multiplier:
     return quantize_multiplier(operation.operands[0].type.scale / operation.results[0].type.scale)
 
 
-def lower_table(operation: Operation, table: Int64Array) -> KernelCall:
+def lower_table(operation: Operation, table: Int64Array, core: Core) -> KernelCall:
     """The call that maps bytes by `table`, whose entry `k` is the stored result (8 bits) of bit pattern `k`."""
     return KernelCall(
-        "lookup_s8",
+        "lookup_s8_dsp" if core.has("dsp") else "lookup_s8",
         int32_params(operation, count=operation.results[0].type.elements),
         (in_arena(operation, 0), Result(0), Table("table", table.astype(np.uint8).view(np.int8))),
     )

@@ -12,6 +12,7 @@ from lichen.ir.types import DType
 from lichen.ops.fixed_point import Int64Array, multiply
 from lichen.ops.lookup import check_quantised, check_same_shape, lower_table, scale_ratio, stored_values, unary_call
 from lichen.ops.params import in_arena, int16_params, int32_params
+from lichen.ops.requantise_dsp import doubled, subtracted_shift
 
 _PAIRS = {
     (DType.FLOAT32, DType.INT8),
@@ -65,9 +66,14 @@ class Quantize(Operator):
             return unary_call(operation, "quantize_f32", scale=scale, zero=result.zero_point)
         if x.dtype is not DType.INT16:
             low, high = result.dtype.range
-            return lower_table(operation, np.clip(_requantised(operation, stored_values(x.dtype)), low, high))
+            return lower_table(operation, np.clip(_requantised(operation, stored_values(x.dtype)), low, high), core)
         ratio = scale_ratio(operation)
-        params = int32_params(operation, count=result.elements, in_zero=x.zero_point, mantissa=ratio.mantissa)
+        params = int32_params(operation, count=result.elements, in_zero=x.zero_point)
+        if core.has("dsp") and ratio.shift < 0 and ratio.mantissa:
+            params |= {"doubled": doubled(ratio.mantissa), "shift": subtracted_shift(ratio.shift)}
+            params |= int16_params(operation, out_zero=result.zero_point)
+            return KernelCall("quantize_s16_dsp", params, (in_arena(operation, 0), Result(0)))
+        params |= int32_params(operation, mantissa=ratio.mantissa)
         params |= int16_params(operation, shift=ratio.shift, out_zero=result.zero_point)
         return KernelCall("quantize_s16", params, (in_arena(operation, 0), Result(0)))
 

@@ -2,8 +2,6 @@
 #ifndef LICHEN_QUANTIZE_F32_H
 #define LICHEN_QUANTIZE_F32_H
 
-#include <math.h>
-
 #include "lichen_common.h"
 
 typedef struct {
@@ -20,9 +18,10 @@ LICHEN_KERNEL void lichen_quantize_f32(const lichen_quantize_f32_params *p, cons
     const float low = (float)(-128 - zero);
     const float high = (float)(127 - zero);
     for (int i = 0; i < count; i++) {
-        const float rounded = roundf(in[i] / scale);
-        const float limited = rounded > low ? (rounded < high ? rounded : high) : low;
-        out[i] = (int8_t)((int)limited + zero);
+        const float quotient = in[i] / scale;
+        const float limited = quotient > low ? (quotient < high ? quotient : high) : low;
+        const int halves = (int)(limited * 2.0f); /* towards zero; roundf would be a call of a library */
+        out[i] = (int8_t)(((halves + (halves >= 0 ? 1 : 0)) >> 1) + zero);
     }
 }
 
