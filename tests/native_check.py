@@ -22,8 +22,8 @@ from lichen.plan.rows import Region
 WARNINGS = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off"]
 POISON = 0xA5
-AVR, DSP = (Core(name, frozenset({name})) for name in ("avr", "dsp"))
-CORES = (PLAIN, AVR, DSP)
+AVR, DSP, V6M = (Core(name, frozenset({name})) for name in ("avr", "dsp", "v6m"))
+CORES = (PLAIN, AVR, DSP, V6M)
 """Whose kernels run natively."""
 
 

@@ -10,7 +10,7 @@ from lichen.ir.module import Array
 
 @dataclass(frozen=True)
 class Core:
-    """What kernels may rely on in a processor core: any of `dsp`, `mve`, `fpu`, `avr`."""
+    """What kernels may rely on in a processor core: any of `dsp`, `mve`, `fpu`, `v6m`, `avr`."""
 
     name: str
     features: frozenset[str] = frozenset()

@@ -10,6 +10,7 @@ from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.conv2d_dsp import conv2d_dsp
+from lichen.ops.conv2d_v6m import conv2d_v6m
 from lichen.ops.params import int16_params, row_lengths
 from lichen.ops.weights import (
     channel_block,
@@ -81,6 +82,8 @@ class Conv2D(Operator):
                 return call
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         rows = weights.reshape(len(weights), -1)
+        if core.has("v6m"):
+            return conv2d_v6m(operation, params, views, rows)
         params["block"] = block = channel_block(operation, core, rows)
         tables8 = int8_tables(operation, rows, block)
         return KernelCall("conv2d_s8", params, (*views, *tables8), rows=window.out_h)

@@ -12,6 +12,7 @@ from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.conv2d_dsp import conv2d_dsp
+from lichen.ops.conv2d_v6m import conv2d_v6m
 from lichen.ops.params import int16_params, int32_params
 from lichen.ops.weights import (
     channel_block,
@@ -92,6 +93,8 @@ class Dense(Operator):
             if call is not None:
                 return call
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
+        if core.has("v6m"):
+            return conv2d_v6m(operation, params, views, weights, _ratios(operation))
         params["block"] = block = channel_block(operation, core, weights, _ratios(operation))
         tables8 = int8_tables(operation, weights, block, _ratios(operation))
         return KernelCall("conv2d_s8", params, (*views, *tables8), rows=batch)

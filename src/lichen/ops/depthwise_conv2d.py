@@ -11,6 +11,7 @@ from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, State, Value
 from lichen.ir.operator import Operator, register, require
+from lichen.ops.conv2d_v6m import conv2d_v6m
 from lichen.ops.params import int16_params, row_lengths
 from lichen.ops.weights import (
     channel_block,
@@ -91,6 +92,8 @@ class DepthwiseConv2D(Operator):
             arguments = *views, *float_weights(operation, channels, rows)
             return KernelCall(f"{kernel}_f32", params, arguments, rows=window.out_h)
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
+        if core.has("v6m") and is_convolution:
+            return conv2d_v6m(operation, params, views, rows)
         together = is_convolution or channels == source.shape[3]
         params["block"] = block = channel_block(operation, core, rows) if together else 1
         tables8 = int8_tables(operation, rows, block)

@@ -23,8 +23,8 @@ def _cortex_m(name: str, features: str, *flags: str) -> Processor:
 PROCESSORS: dict[str, Processor] = {
     processor.core.name: processor
     for processor in (
-        _cortex_m("cortex-m0", "", "-mcpu=cortex-m0", "-mfloat-abi=soft"),
-        _cortex_m("cortex-m0plus", "", "-mcpu=cortex-m0plus", "-mfloat-abi=soft"),
+        _cortex_m("cortex-m0", "v6m", "-mcpu=cortex-m0", "-mfloat-abi=soft"),
+        _cortex_m("cortex-m0plus", "v6m", "-mcpu=cortex-m0plus", "-mfloat-abi=soft"),
         _cortex_m("cortex-m3", "", "-mcpu=cortex-m3", "-mfloat-abi=soft"),
         _cortex_m("cortex-m4f", "dsp fpu", "-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
         _cortex_m("cortex-m7f", "dsp fpu", "-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),

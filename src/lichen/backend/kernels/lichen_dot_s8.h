@@ -101,12 +101,50 @@ LICHEN_INLINE const int8_t *lichen_dot_s8(int32_t *sum, const int8_t *x, const i
     return w;
 }
 
+#if defined(__ARM_ARCH_6M__)
+
+/* As below, for four channels. Only loads at the sum of two registers extend signs here, so two offsets live in registers; 24 instructions
+   for four products. */
+LICHEN_INLINE const int8_t *lichen_dot_strided_v6m(int32_t *sum, const int8_t *x, int step, const int8_t *w, int n)
+{
+    register int32_t a __asm__("r8") = sum[0];
+    register int32_t b __asm__("r9") = sum[1];
+    register int32_t c __asm__("r10") = sum[2];
+    register int32_t d __asm__("r11") = sum[3];
+    int32_t input, weight;
+    for (; n > 0; n--, x += step, w += 4) {
+        __asm__(".syntax unified\n\t"
+            "ldrb %[input], [%[x]]\n\tsxtb %[input], %[input]\n\tldrb %[weight], [%[w]]\n\tsxtb %[weight], %[weight]\n\t"
+            "muls %[weight], %[input], %[weight]\n\tadd %[a], %[a], %[weight]\n\t"
+            "ldrsb %[input], [%[x], %[one]]\n\tldrsb %[weight], [%[w], %[one]]\n\t"
+            "muls %[weight], %[input], %[weight]\n\tadd %[b], %[b], %[weight]\n\t"
+            "ldrsb %[input], [%[x], %[two]]\n\tldrsb %[weight], [%[w], %[two]]\n\t"
+            "muls %[weight], %[input], %[weight]\n\tadd %[c], %[c], %[weight]\n\t"
+            "ldrb %[input], [%[x], #3]\n\tsxtb %[input], %[input]\n\tldrb %[weight], [%[w], #3]\n\tsxtb %[weight], %[weight]\n\t"
+            "muls %[weight], %[input], %[weight]\n\tadd %[d], %[d], %[weight]"
+            : [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [input] "=&l"(input), [weight] "=&l"(weight)
+            : [x] "l"(x), [w] "l"(w), [one] "l"(1), [two] "l"(2)
+            : "memory", "cc");
+    }
+    sum[0] = a;
+    sum[1] = b;
+    sum[2] = c;
+    sum[3] = d;
+    return w;
+}
+
+#endif
+
 /* sum[b] += x[i * step + b] * w[i][b] for i < n. Unrolled for the usual three taps. */
 LICHEN_INLINE const int8_t *lichen_dot_strided_s8(int32_t *sum, const int8_t *x, int step, const int8_t *w, int n, int width)
 {
 #if defined(__AVR__)
     if (width == 1) {
         return lichen_dot_strided_avr(sum, x, step, w, n);
+    }
+#elif defined(__ARM_ARCH_6M__)
+    if (width == 4) {
+        return lichen_dot_strided_v6m(sum, x, step, w, n);
     }
 #endif
     for (; n >= 3; n -= 3, x += 3 * step, w += 3 * width) {

@@ -12,21 +12,14 @@ LICHEN_INLINE int32_t lichen_high_mul_wide(int32_t a, int32_t b)
     return (int32_t)((product + ((int32_t)1 << 30)) >> 31);
 }
 
-/* The same from the upper word of the product and the two highest bits of the lower one. */
-LICHEN_INLINE int32_t lichen_high_mul_round(uint32_t high, uint8_t quarters)
-{
-    return (int32_t)((high << 1) + (uint8_t)((uint8_t)(quarters + 1u) >> 1));
-}
-
-/* For cores that have no product wider than 32 bits: from unsigned 16-bit halves. The lowest 16 bits cannot matter. */
+/* The same for cores that have no product wider than 32 bits: from 16-bit halves, the upper one of a signed. The lowest 16 bits cannot
+   matter. What is added up last is below 2^32: less than 2^31 of the outer product, and 15 bits of the inner one. */
 LICHEN_INLINE int32_t lichen_high_mul_halves(int32_t a, int32_t b)
 {
-    const uint32_t a_high = (uint32_t)a >> 16, a_low = (uint16_t)a, b_high = (uint32_t)b >> 16, b_low = (uint16_t)b;
-    const uint32_t inner = a_high * b_low, outer = a_low * b_high;
-    const uint32_t middle = ((a_low * b_low) >> 16) + (uint16_t)inner + (uint16_t)outer;
-    const uint32_t high = a_high * b_high + (inner >> 16) + (outer >> 16) + (middle >> 16);
-    const uint32_t excess = a < 0 ? (uint32_t)b : 0u; /* in the product of a as an unsigned number */
-    return lichen_high_mul_round(high - excess, (uint8_t)((middle >> 14) & 3u));
+    const int32_t a_high = a >> 16, b_high = b >> 16, inner = a_high * (uint16_t)b;
+    const uint32_t a_low = (uint16_t)a, b_low = (uint16_t)b;
+    const uint32_t outer = a_low * (uint32_t)b_high + ((a_low * b_low) >> 16);
+    return a_high * b_high * 2 + (inner >> 15) + (int32_t)((outer + ((uint32_t)inner & 0x7fffu) + (1u << 14)) >> 15);
 }
 
 #if defined(__AVR__)

@@ -1,0 +1,35 @@
+"""How an int8 convolution is lowered for ARMv6-M: weights as words of four channels, in the form of `lichen_dot_v6m.h`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lichen.ir.kernel import Argument, KernelCall, Operand, Result, Table
+from lichen.ir.module import Array, Operation
+from lichen.ops.weights import int8_tables
+
+
+def conv2d_v6m(
+    operation: Operation,
+    params: Mapping[str, int | float],
+    views: tuple[Operand, Result],
+    rows: Array,
+    ratios: tuple[float, ...] | None = None,
+) -> KernelCall:
+    """The call for weights `rows` (channels, taps), with the `params` of `conv2d_s8`; `ratios` default to `channel_ratios`."""
+    arguments: tuple[Argument, ...] = (
+        *views,
+        Table("weights", words(rows)),
+        *int8_tables(operation, rows, 1, ratios)[1:],
+    )
+    return KernelCall("conv2d_s8_v6m", {**params, "block": 4}, arguments, rows=views[1].rows)
+
+
+def words(rows: Array) -> Array:
+    """Weights (channels, taps) as int32 (channels / 4 rounded up, taps): the fourth channel in the highest byte, 128 added to the others."""
+    blocks = np.pad(rows.astype(np.int64), ((0, -len(rows) % 4), (0, 0))).reshape(-1, 4, rows.shape[1])
+    offsets, places = np.array([[128], [128], [128], [0]]), np.array([[1], [2**8], [2**16], [2**24]])
+    packed: Array = ((blocks + offsets) * places).sum(axis=1).astype(np.int32)
+    return packed
