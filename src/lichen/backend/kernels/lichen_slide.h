@@ -2,8 +2,7 @@
 #ifndef LICHEN_SLIDE_H
 #define LICHEN_SLIDE_H
 
-#include <string.h>
-
+#include "lichen_move.h"
 #include "lichen_view.h"
 
 /* The view of a kernel that reads: rows `first` and following in `data`, the one behind them in `newest`. */
@@ -26,10 +25,10 @@ LICHEN_INLINE int lichen_slide_s8(lichen_view_s8 window, int length, int first, 
         return window.first;
     }
     if (inside > first) {
-        memmove(window.data, window.data + (first - window.first) * length, (size_t)((inside - first) * length));
+        lichen_move(window.data, window.data + (first - window.first) * length, (inside - first) * length, 0);
     }
     if (end > border && end > first) {
-        memcpy(window.data + (end - 1 - first) * length, window.data + window.newest, (size_t)length);
+        lichen_move(window.data + (end - 1 - first) * length, window.data + window.newest, length, 0);
     }
     return first;
 }
