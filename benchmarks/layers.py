@@ -24,6 +24,7 @@ import bakenn_peer
 import cmsis_nn
 from counting import Counted, count_foreign, count_lichen
 from layer_models import layers
+from lichen.compiler import OPTIMIZE
 from lichen.errors import DoesNotFitError
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
@@ -36,22 +37,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="only layers that have one of these in their names")
     parser.add_argument("--board", default="mps2-an386", help="whose core and emulator to take")
-    parser.add_argument("--optimize", default="speed", choices=("speed", "size"), help="Lichen's")
+    parser.add_argument("--optimize", default="speed", choices=OPTIMIZE, help="Lichen's")
     arguments = parser.parse_args()
     print(
         "| layer | MACs | Lichen: instructions | per MAC | cycles | CMSIS-NN: instructions | per MAC | cycles | of CMSIS-NN | bytes |"
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+    slower = []
     for name, module in layers():
         if not arguments.names or any(part in name for part in arguments.names):
             try:
-                print(row(name, module, arguments.board, arguments.optimize), flush=True)
+                line, ratio = row(name, module, arguments.board, arguments.optimize)
+                slower += [name] if ratio > 1 else []
             except DoesNotFitError as error:
-                print(f"| {name} | {error} |", flush=True)
+                line = f"| {name} | {error} |"
+            print(line, flush=True)
+    print(f"\nSlower than CMSIS-NN: {', '.join(slower) or 'none'}.")
 
 
-def row(name: str, module: Module, board: str, optimize: str) -> str:
-    """One line of the table."""
+def row(name: str, module: Module, board: str, optimize: str) -> tuple[str, float]:
+    """One line of the table, and Lichen's cost divided by the other's."""
     (operation,) = module.infer.operations
     macs = operator(operation.kind).macs(operation)
     elements = operation.results[0].type.elements
@@ -68,7 +73,7 @@ def row(name: str, module: Module, board: str, optimize: str) -> str:
         ]
     ratio = _ratio(ours, theirs)
     cells += [f"{ratio:.2f}{' **slower**' if ratio > 1 else ''}{whose}", _difference(ours, theirs)]
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(cells)} |", ratio
 
 
 def peer(module: Module, board: str) -> tuple[Counted, str]:

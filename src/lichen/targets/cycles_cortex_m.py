@@ -15,8 +15,9 @@ Where the figures are from, by class of instruction:
 | FPU: arithmetic, accumulate, VDIV and VSQRT, VLDR | Table 7-1: 1, 3, 14, 1 + words | not there | not there |
 | VMOV between core and FPU, one float or two | Table 7-1: 2 | not there | not there |
 
-Table 3-2 could not be consulted again for this list, nor the M0's manual; of Table 3-1, 3.3.2 and 7-1 what was, were the copies in TI's SWCU192. The Cortex-M7 has a bound in
-`cycles_cortex_m7`. For the M33 and M55 Arm publishes no such table, so there is no model: `cycle_table` gives `None`.
+Looked up for this list were Table 3-1 and page 3-9 as Arm published them, and of the Cortex-M4 the copies of 3.3.2 and Table 7-1 in
+TI's SWCU192; Table 3-2 and the M0's manual were not at hand. The Cortex-M7 has a bound in `cycles_cortex_m7`. For the M33 and M55 Arm
+publishes no such table, so there is no model: `cycle_table` gives `None`.
 
 What is assumed:
 
