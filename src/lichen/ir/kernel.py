@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lichen.ir.accesses import Accesses
 from lichen.ir.module import Array
 
 
@@ -62,10 +63,13 @@ class KernelCall:
     """`lichen_<kernel>(&params, arguments…[, row_begin, row_end])`, defined in `backend/kernels/lichen_<kernel>.h`.
 
     `params` are the members of `lichen_<kernel>_params`, in the order of the struct. `rows` is the number of output rows of a
-    spatial kernel, whose calls end in a range of rows; `None` for the others.
+    spatial kernel, whose calls end in a range of rows; `None` for the others. `accesses` is the order in which this kernel touches
+    operands and results where it is not the operator's; `lean` computes the same in less memory, but slower.
     """
 
     kernel: str
     params: Mapping[str, int | float]
     arguments: tuple[Argument, ...]
     rows: int | None = None
+    accesses: Accesses | None = None
+    lean: KernelCall | None = None

@@ -46,7 +46,8 @@ class Operator(ABC):
         return 0
 
     def accesses(self, operation: Operation) -> Accesses:
-        """The order in which the kernel of `lower` touches operands and results. Without an override nothing may overlap.
+        """The order in which the kernel of `lower` touches operands and results, unless its call has an order of its own. Without an
+        override nothing may overlap.
 
         Constants and state are not in the arena and need not appear.
         """
@@ -54,6 +55,10 @@ class Operator(ABC):
             {i: v.type.bytes for i, v in enumerate(operation.operands)},
             {i: v.type.bytes for i, v in enumerate(operation.results)},
         )
+
+    def row_accesses(self, operation: Operation) -> Accesses:
+        """The same of any spatial kernel that is called for each row of the result by itself: a whole number of accesses a row."""
+        return self.accesses(operation)
 
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         """The C kernel for `core` and its arguments. A view has none."""

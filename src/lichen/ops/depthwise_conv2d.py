@@ -12,6 +12,7 @@ from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, State, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.conv2d_v6m import conv2d_v6m
+from lichen.ops.depthwise_conv2d_dsp import depthwise_conv2d_dsp, serves
 from lichen.ops.params import int16_params, row_lengths
 from lichen.ops.weights import (
     channel_block,
@@ -70,6 +71,12 @@ class DepthwiseConv2D(Operator):
     def accesses(self, operation: Operation) -> Accesses:
         return Window.over(operation).accesses(operation.operands[0].type, operation.results[0].type)
 
+    def row_accesses(self, operation: Operation) -> Accesses:
+        source, result = operation.operands[0].type, operation.results[0].type
+        if _is_in_tiles(operation):
+            return Window.over(operation).band_accesses(source, result, 1)
+        return self.accesses(operation)
+
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         source, result = operation.operands[0].type, operation.results[0].type
         window, weights = Window.over(operation), operation.operands[1]
@@ -91,6 +98,8 @@ class DepthwiseConv2D(Operator):
             params |= float_weights_in_flash(operation) | clamp
             arguments = *views, *float_weights(operation, channels, rows)
             return KernelCall(f"{kernel}_f32", params, arguments, rows=window.out_h)
+        if core.has("dsp") and _is_in_tiles(operation):
+            return depthwise_conv2d_dsp(operation, params, views, rows.reshape(-1, *window.kernel), window)
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         if core.has("v6m") and is_convolution:
             return conv2d_v6m(operation, params, views, rows)
@@ -103,3 +112,11 @@ class DepthwiseConv2D(Operator):
         self, operation: Operation, gradients: Sequence[Value | None], backward: Backward
     ) -> Mapping[int, Value]:
         return weights_gradient(operation, gradients[0], backward, **window_attributes(operation))
+
+
+def _is_in_tiles(operation: Operation) -> bool:
+    """Whether cores with DSP instructions compute `operation` in tiles."""
+    source, result = operation.operands[0].type, operation.results[0].type
+    if source.dtype.is_float or source.shape[3] != result.shape[3]:
+        return False
+    return serves(Window.over(operation), source.shape[3])

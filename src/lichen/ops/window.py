@@ -123,6 +123,15 @@ class Window:
         index = np.arange(len(oy), dtype=np.int64)
         return Accesses({0: reads}, {0: np.stack([index, index + 1], axis=1) * pixel_out})
 
+    def band_accesses(self, source: TensorType, result: TensorType, rows: int) -> Accesses:
+        """One access for each band of `rows` rows of the result, or what is left at the end, whose reads and writes interleave."""
+        row_in, row_out = (t.shape[2] * t.shape[3] * t.dtype.size for t in (source, result))
+        begin = np.arange(0, self.out_h, rows, dtype=np.int64)
+        end = np.minimum(begin + rows, self.out_h)
+        first = np.maximum(begin * self.stride[0] - self.padding[0], 0)
+        last = np.minimum((end - 1) * self.stride[0] - self.padding[0] + self.reach[0], self.in_h)
+        return Accesses({0: np.stack([first, last], axis=1) * row_in}, {0: np.stack([begin, end], axis=1) * row_out})
+
     def params(
         self, operation: Operation, source: TensorType | None = None, result: TensorType | None = None
     ) -> dict[str, int | float]:

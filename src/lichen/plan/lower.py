@@ -7,13 +7,14 @@ state beside the arena, so neither is a buffer; the order in which operations to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lichen.errors import UnsupportedError
 from lichen.ir.accesses import Accesses
 from lichen.ir.kernel import Core, KernelCall, Scratch
 from lichen.ir.module import Constant, Function, Operation, State, Value
 from lichen.ir.operator import operator
+from lichen.plan.bound import lower_bound
 from lichen.plan.join import NOTHING, join
 from lichen.plan.lower_region import streamed_step
 from lichen.plan.problem import Buffer, Problem, Step
@@ -67,25 +68,38 @@ def problem_of(
     buffer = {value: root.name for value, root in roots.items()}
     named = _named_operations(function)
     operations = {name: op for name, op in named.items() if op not in inside and op not in joined.operations}
-    calls = {name: operator(op.kind).lower(op, core) for name, op in operations.items()}
     after = _state_order(operations)
+    buffers = {name: Buffer(name, size, alignment) for name, (size, alignment) in sizes.items()}
+    largest = max((size for size, _ in sizes.values()), default=0)
+
+    def fitting(name: str, op: Operation) -> tuple[KernelCall, Step]:
+        """The fastest kernel that needs no more memory than the largest buffer, or else the leanest."""
+        call = operator(op.kind).lower(op, core)
+        step = _step(name, op, call, buffer, begin, after[name])
+        while call.lean is not None and _bytes_alone(step, buffers) > largest:
+            call = call.lean
+            step = _step(name, op, call, buffer, begin, after[name])
+        return call, step
+
+    layers = {name: fitting(name, op) for name, op in operations.items()}
     streamed = {name: inside[op] for name, op in named.items() if op in inside and op is inside[op].operations[-1]}
     row_calls = {
         name: tuple(row_call(one, op, core) for one in region.passes for op in one.operations)
         for name, region in streamed.items()
     }
     problem = Problem(
-        buffers=tuple(Buffer(name, size, alignment) for name, (size, alignment) in sizes.items()),
+        buffers=tuple(buffers.values()),
         steps=tuple(
-            _step(name, op, calls[name], buffer, begin, after[name])
+            layers[name][1]
             if name in operations
             else streamed_step(name, streamed[name], buffer, _shared_scratch(row_calls[name]))
-            for name, op in named.items()
+            for name in named
             if name in streamed or name in operations
         ),
         inputs=tuple(value.name for value in function.inputs if value not in by_rows),
         outputs=tuple(dict.fromkeys(_output(value, buffer) for value in function.outputs)),
     )
+    calls = {name: call for name, (call, _) in layers.items()}
     return problem, Names(buffer, begin, operations, calls, streamed, row_calls)
 
 
@@ -162,7 +176,7 @@ def _step(
             raise UnsupportedError(
                 f"{op.kind} '{op.name}': '{value.name}' is a view of a constant, which has no place in RAM; compute it from an input"
             )
-    accesses = operator(op.kind).accesses(op)
+    accesses = call.accesses or operator(op.kind).accesses(op)
     held = [i for i, value in enumerate(op.operands) if value in buffer]
     scratch, scratch_alignment = _scratch_size(call)
     return Step(
@@ -178,6 +192,13 @@ def _step(
         scratch_alignment=scratch_alignment,
         after=after,
     )
+
+
+def _bytes_alone(step: Step, buffers: Mapping[str, Buffer]) -> int:
+    """What a step needs if nothing else is alive: its operands before, its results behind it."""
+    touched = tuple(buffers[name] for name in dict.fromkeys((*step.reads, *step.writes)))
+    given = tuple(name for name in dict.fromkeys(step.reads) if name not in step.writes)
+    return lower_bound(Problem(touched, (replace(step, after=()),), given, step.writes))
 
 
 def _output(value: Value, buffer: Mapping[Value, str]) -> str:

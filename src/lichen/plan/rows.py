@@ -87,7 +87,7 @@ class Stage:
     @cached_property
     def accesses(self) -> list[Accesses]:
         """What each call, computing one row, accesses: intervals relative to the start of the whole tensors."""
-        whole = operator(self.op.kind).accesses(self.op)
+        whole = operator(self.op.kind).row_accesses(self.op)
         step = whole.count // self.rows
         assert step * self.rows == whole.count, "a row's accesses follow those of the row above"
         held = [i for i, v in enumerate(self.op.operands) if v in self.reads]
@@ -314,6 +314,7 @@ def row_call(region: Region, op: Operation, core: Core) -> KernelCall:
     """The kernel call for rows of `op`: the operator's own if it takes a range of rows, else that for a tensor of one row."""
     if op.kind in SPATIAL:
         call = operator(op.kind).lower(op, core)
+        call = call.lean or call
         source, result = (region.lies(v).tensor.type.shape for v in (op.operands[0], op.results[0]))
         lengths = int32_params(op, in_length=source[2] * source[3], out_length=result[2] * result[3])
         return replace(call, params={**call.params, **lengths})

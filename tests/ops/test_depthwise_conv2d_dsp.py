@@ -1,0 +1,149 @@
+"""Depthwise convolutions for cores with DSP instructions: in plain C on the host and on the emulated Cortex-M4, the interpreter's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from lichen.backend.program import plan_module
+from lichen.compiler import compile_model
+from lichen.device.executor import open_executor
+from lichen.ir.interpret import Interpreter
+from lichen.ir.kernel import KernelCall
+from lichen.ir.module import Attribute, Function, Module, Operation, Value
+from lichen.ir.operator import operator
+from lichen.ir.types import DType, Quantisation, TensorType
+from lichen.ops.depthwise_conv2d_dsp import pack
+from lichen.targets.folder import open_folder
+from native_check import DSP, assert_native_equals_interpreter, random_input
+from ops_oracle import fixed, i8, one_op
+from strategies import depthwise_modules
+
+
+def depthwise(
+    shape: tuple[int, int, int],
+    kernel: tuple[int, int] = (3, 3),
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int, int, int] | None = None,
+    out_scale: float = 30.0,
+    **attributes: Any,
+) -> Module:
+    """An int8 depthwise convolution with random weights; `padding` defaults to half the kernel; `out_scale` 30 keeps ratios below 1/2."""
+    height, width, channels = shape
+    rng = np.random.default_rng(channels)
+    weights = rng.integers(-127, 128, (1, *kernel, channels)).astype(np.int8)
+    scales = tuple(rng.uniform(0.02, 0.2, channels))
+    w = TensorType(weights.shape, DType.INT8, Quantisation(scales, (0,) * channels, 3))
+    b = TensorType((channels,), DType.INT32, Quantisation(tuple(s * 0.5 for s in scales), (0,) * channels, 0))
+    bias = rng.integers(-20000, 20000, channels).astype(np.int32)
+    top, bottom, left, right = padding = padding or (kernel[0] // 2,) * 2 + (kernel[1] // 2,) * 2
+    out_h = (height + top + bottom - kernel[0]) // stride[0] + 1
+    out_w = (width + left + right - kernel[1]) // stride[1] + 1
+    defaults = {"stride": stride, "padding": padding, "dilation": (1, 1), "activation": "none"}
+    operands = [i8(1, *shape, scale=0.5, zero=-7), fixed(weights, w, "w"), fixed(bias, b, "b")]
+    result = i8(1, out_h, out_w, channels, scale=out_scale, zero=3)
+    return one_op("depthwise_conv2d", operands, [result], defaults | attributes)
+
+
+CASES = {
+    **{f"{k} wide, stride {s}": depthwise((9, 10, 4), (3, k), (s, s)) for k in (1, 2, 3, 4, 5, 7, 9) for s in (1, 2)},
+    **{f"{k} high": depthwise((9, 7, 4), (k, 3)) for k in (1, 4, 7)},
+    **{f"{n} columns": depthwise((4, n, 5)) for n in (1, 2, 3, 5)},
+    **{f"{n} columns, stride 2": depthwise((4, n, 4), (5, 5), (2, 2)) for n in (3, 4, 5)},
+    **{f"{n} channels": depthwise((3, 5, n)) for n in (6, 7, 9)},
+    "tiles beside each other": depthwise((5, 61, 4)),
+    "tiles beside each other, stride 2": depthwise((6, 83, 4), (5, 5), (2, 2)),
+    "bands": depthwise((41, 14, 6), (5, 3)),
+    "bands and tiles, not all of them whole": depthwise((23, 45, 7), (7, 7)),
+    "kernel larger than the image": depthwise((3, 3, 6), (7, 7)),
+    "rows passed over": depthwise((9, 9, 4), (2, 3), (3, 2)),
+    "no padding": depthwise((7, 9, 4), padding=(0, 0, 0, 0)),
+    "odd padding": depthwise((7, 9, 4), (5, 5), padding=(1, 4, 3, 0)),
+    "ratios of one half and more": depthwise((4, 6, 5), out_scale=0.01),
+    "rectified": depthwise((4, 6, 5), activation="relu6"),
+    "rectified and saturated": depthwise((4, 6, 5), activation="relu"),
+}
+
+
+def call(module: Module) -> KernelCall:
+    op = module.infer.operations[0]
+    return operator(op.kind).lower(op, DSP)
+
+
+def test_native_gives_the_interpreter_s_bytes() -> None:
+    """Every way through the kernel, under sanitizers."""
+    assert all(call(module).kernel == "depthwise_conv2d_s8_dsp" for module in CASES.values())
+    assert_native_equals_interpreter(list(CASES.values()), core=DSP)
+
+
+@settings(max_examples=2, deadline=None, phases=[Phase.generate])
+@given(st.lists(depthwise_modules("int8"), min_size=16, max_size=16))
+def test_native_gives_the_interpreter_s_bytes_for_any_window(modules: list[Module]) -> None:
+    """Random shapes, paddings, strides, dilations, multipliers, quantisations and activations, whichever kernel serves."""
+    assert_native_equals_interpreter(modules, core=DSP)
+
+
+def chain() -> Module:
+    """Windows of every width and stride that has a loop of its own, each over the result of the one before; all are outputs."""
+    cases = [(3, 1), (5, 1), (7, 1), (3, 2), (5, 2), (7, 2), (3, 1), (2, 1), (9, 1)]
+    values, operations = [Value("x", i8(1, 27, 26, 6, scale=0.5, zero=-7))], list[Operation]()
+    for k, s in cases:
+        height, width, channels = values[-1].type.shape[1:]
+        (op,) = depthwise((height, width, channels), (k, k), (s, s), out_scale=4.0 * k).infer.operations
+        weights, bias = (replace(c, name=f"{c.name}{len(operations)}") for c in op.operands[1:])
+        type_ = replace(op.results[0].type, quantisation=values[0].type.quantisation)
+        values.append(Value(f"y{len(operations)}", type_))
+        operations.append(Operation(op.kind, [values[-2], weights, bias], [values[-1]], op.attributes))
+    return Module("chain", {"infer": Function("infer", values[:1], operations, values[1:])})
+
+
+@pytest.mark.parametrize("optimize", ["speed", "size"])
+def test_the_chip_gives_the_interpreter_s_bytes(optimize: str, needs: Callable[..., None], tmp_path: Path) -> None:
+    """The assembly, on the emulated Cortex-M4."""
+    needs("arm-none-eabi-gcc", "qemu-system-arm")
+    module, rng = chain(), np.random.default_rng(1)
+    x = random_input(module.infer.inputs[0].type, rng)
+    expected = Interpreter(module).run([x])
+    folder = compile_model(module, "mps2-an386", tmp_path / "chain", optimize).path
+    with open_executor(open_folder(folder), "qemu") as executor:
+        for y, got in zip(expected, executor.run([x[None]]), strict=True):
+            np.testing.assert_array_equal(got[0], y)
+
+
+def test_packed_weights_read_back() -> None:
+    """SXTB16 of a word and of the word rotated by a byte are the words of weights in their order."""
+    rng = np.random.default_rng(1)
+    weights = rng.integers(-127, 128, (5, 3, 5)).astype(np.int8)
+    for stride, count in ((1, 6), (2, 3)):
+        packed = pack(weights, stride).reshape(5, -1, 4).astype(int)
+        words = np.stack([packed[:, :, [0, 2]], packed[:, :, [1, 3]]], axis=2).reshape(5, -1, 2)
+        rows = words[:, : 3 * count].reshape(5, 3, count, 2)
+        assert not words[:, 3 * count :].any()
+        even = rows if stride == 2 else rows[:, :, ::2]
+        np.testing.assert_array_equal(even.reshape(5, 3, -1)[:, :, :5], weights)
+        if stride == 1:
+            np.testing.assert_array_equal(rows[:, :, 1::2].reshape(5, 3, -1)[:, :, 1:], weights)
+
+
+def test_a_layer_that_is_the_peak_takes_the_lean_kernel() -> None:
+    """Alone it would be larger than its input, so it computes row by row; beside a larger tensor a band of rows costs nothing."""
+    small = depthwise((12, 12, 16))
+    assert tile_rows(small) == 1
+    x, w = small.infer.inputs[0], small.infer.operations[0]
+    wide = Value("wide", i8(1, 12, 12, 64))
+    weights = fixed(np.ones((64, 1, 1, 16), np.int8), i8(64, 1, 1, 16), "v")
+    attributes: dict[str, Attribute] = {"stride": (1, 1), "padding": (0,) * 4, "dilation": (1, 1), "activation": "none"}
+    more = Operation("conv2d", [w.results[0], weights], [wide], attributes)
+    assert tile_rows(Module("m", {"infer": Function("infer", [x], [w, more], [wide])})) > 1
+
+
+def tile_rows(module: Module) -> float:
+    """Rows of a tile of the first operation."""
+    return plan_module(module, DSP).infer.steps[0].calls[0].params["tile_rows"]
