@@ -48,9 +48,10 @@ def compile(
     input_rows: bool = False,
     learning: Learning | None = None,
     rows_again: bool = False,
+    flash: int | None = None,
 ) -> Compilation:
     """Writes the folder `out` with the C of `module` for `board`, linked and measured. See `lichen.compiler.compile_model`."""
-    return _compile_model(module, board, _Path(out), optimize, schedule, ram, input_rows, learning, rows_again)
+    return _compile_model(module, board, _Path(out), optimize, schedule, ram, input_rows, learning, rows_again, flash)
 
 
 def connect(folder: str | _Path, on: str = "native") -> Device:

@@ -19,6 +19,7 @@ from lichen.backend.state import StateError
 from lichen.cost import FunctionCost, counted, linked_costs, planned_costs
 from lichen.device.connect import connect
 from lichen.errors import DoesNotFitError, InputError, MissingToolError
+from lichen.flash_budget import Kernels, fastest_within
 from lichen.ir.kernel import PLAIN, Table
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
@@ -168,19 +169,23 @@ def compile_model(
     input_rows: bool = False,
     learning: Learning | None = None,
     rows_again: bool = False,
+    flash: int | None = None,
 ) -> Compilation:
     """Writes the model folder `out` for `board`, links it, and measures its stack on the board's emulator.
 
     `schedule` is `layers`, `stream` (by rows wherever that saves memory) or `auto` (the fastest that fits), or one of
     those that `analyze` found for `module`. It is `layers` unless `ram` is given, the bytes that arena and state may take, and then `auto`. With `input_rows` the images among the inputs are not in
     RAM: the generated code asks a callback for one row after the other. Raises `InputError` where no input can come so. `rows_again` says that the callback can begin anew within an inference, which strips need. With `learning` the
-    model goes on learning on the device.
+    model goes on learning on the device. `flash` are the bytes that the image may take: the fastest set of kernels that fits is
+    chosen, layer by layer, which takes several builds.
 
     Raises `DoesNotFitError` with the figures there are, and writes nothing, if the board is too small. Where a compiler or emulator is missing the folder is
     written all the same, what it would tell is `None`, and `notes` says what to install.
     """
     if optimize not in OPTIMIZE:
         raise InputError(f"--optimize {optimize} is not one of {', '.join(OPTIMIZE)}")
+    if flash is not None and optimize == "size":
+        raise InputError("--flash chooses between speed and size itself; leave out --optimize size")
     target = load_board(board)
     prepare(module)
     if learning is not None:
@@ -202,7 +207,8 @@ def compile_model(
     ]
     regions = [region for schedule in (chosen, *others) for region in schedule.regions]
     program = plan_module(module, target.core, regions)
-    sources = emit(program, optimize)
+    kernels = Kernels(optimize) if flash is None else fastest_within(program, target, flash)
+    sources = emit(program, kernels.optimize, kernels.specialised)
     known = Compilation(
         name=module.name,
         board=target,
@@ -223,14 +229,26 @@ def compile_model(
                 f"{ram:,}; `lichen analyze` lists what each schedule needs"
             )
         with replacing(out) as folder:
-            write_folder(folder, program, sources, target.name, optimize)
+            write_folder(folder, program, sources, target.name, kernels.optimize)
             code, stack, notes = _measure(folder, target)
+            if flash is not None and code is not None and code + sources.weights_bytes > flash:
+                raise DoesNotFitError(
+                    f"{module.name} takes {code + sources.weights_bytes:,} bytes of flash with its smallest kernels, and --flash gives {flash:,}",
+                    flash=code + sources.weights_bytes,
+                )
             functions = _costs(program, open_folder(folder), target, code, stack)
     except DoesNotFitError as error:
         code = None if error.flash is None else error.flash - known.weights
         error.compilation = replace(known, code=code, fits=False)
         raise
-    return replace(known, code=code, stack=stack, fits=None if code is None else True, notes=notes, functions=functions)
+    return replace(
+        known,
+        code=code,
+        stack=stack,
+        fits=None if code is None else True,
+        notes=kernels.notes + notes,
+        functions=functions,
+    )
 
 
 def _measure(folder: Path, board: Board) -> tuple[int | None, int | None, tuple[str, ...]]:

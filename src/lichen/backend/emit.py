@@ -29,6 +29,7 @@ from lichen.backend.emit_row_source import (
     row_constants,
 )
 from lichen.backend.literals import C_TYPES, WIDTH, initialiser, literal, wrap
+from lichen.backend.one_copies import OneCopies
 from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
 from lichen.backend.shared_calls import SharedCalls
 from lichen.backend.streamed import SLIDE, row_place, slide, streamed, streamed_comment, view
@@ -53,26 +54,32 @@ class Sources:
     files: Mapping[str, str]
     weights_bytes: int
     digest: str
+    functions: Mapping[str, str]
+    """The C functions of operations whose kernel call has one of its own, by the operation's name."""
 
 
-def emit(program: Program, optimize: str) -> Sources:
-    """The C files of a model, its kernels and its graph. `optimize` is `speed` or `size`; same input, same bytes."""
+def emit(program: Program, optimize: str, specialised: Collection[str] | None = None) -> Sources:
+    """The C files of a model, its kernels and its graph. `optimize` is `speed` or `size`; same input, same bytes.
+
+    Of a build for speed only the operations named in `specialised` get a copy of their kernel, in a function of their own, if that is given;
+    the others share one.
+    """
     name = program.module.name
     graph = print_module(program.module)
     digest = hashlib.sha256(graph.encode()).hexdigest()[:16]
     tables = _Tables(name)
-    namer, shared = Namer(), SharedCalls(program)
-    bodies = {key: _body(program, planned, namer, tables, shared) for key, planned in program.functions.items()}
+    namer, shared, copies = Namer(), SharedCalls(program, specialised or ()), OneCopies(name, specialised)
+    bodies = {key: _body(program, planned, namer, tables, shared, copies) for key, planned in program.functions.items()}
     initial = _initial_state(program, tables)
     headers = _with_included(_headers(program))
     files = {
         f"{name}.h": _header(program, digest),
-        f"{name}.c": _source(program, optimize, bodies, shared.text, initial, digest),
+        f"{name}.c": _source(program, optimize, bodies, copies.text + shared.text, initial, digest),
         f"{name}_weights.h": tables.text(),
         f"{name}.lichen": graph,
         **{header.name: header.read_text() for header in headers},
     }
-    return Sources(files, tables.bytes, digest)
+    return Sources(files, tables.bytes, digest, shared.functions)
 
 
 class _Tables:
@@ -135,10 +142,12 @@ class _Tables:
         )
 
 
-def _body(program: Program, planned: PlannedFunction, namer: Namer, tables: _Tables, shared: SharedCalls) -> str:
+def _body(
+    program: Program, planned: PlannedFunction, namer: Namer, tables: _Tables, shared: SharedCalls, copies: OneCopies
+) -> str:
     """The statements of one function."""
     steps = enumerate(planned.steps)
-    calls = [_step(program, planned, i, step, namer, tables, shared) for i, step in steps]
+    calls = [_step(program, planned, i, step, namer, tables, shared, copies) for i, step in steps]
     tables.end_function()
     uses_arena = any("arena + " in call for call in calls)
     arena = "    int8_t *const arena = self->arena.bytes;\n\n" if uses_arena else "    (void)self;\n\n"
@@ -153,6 +162,7 @@ def _step(
     namer: Namer,
     tables: _Tables,
     shared: SharedCalls,
+    copies: OneCopies,
 ) -> str:
     def statement(
         operation: Operation,
@@ -174,7 +184,7 @@ def _step(
         rows = rows if by_rows and call.rows is not None else ()
 
         def kernel(texts: Mapping[int, str], rows: Sequence[str], indent: str = "    ") -> str:
-            return _kernel(call, tables, owner, texts, rows, indent)
+            return _kernel(call, copies.name(operation, call), tables, owner, texts, rows, indent)
 
         name = shared.name(owner, operation, call, kernel)
         if name is None:
@@ -217,13 +227,19 @@ def _value(operation: Operation, argument: Argument) -> tuple[Value, int | None]
 
 
 def _kernel(
-    call: KernelCall, tables: _Tables, owner: str, texts: Mapping[int, str], rows: Sequence[str], indent: str
+    call: KernelCall,
+    function: str,
+    tables: _Tables,
+    owner: str,
+    texts: Mapping[int, str],
+    rows: Sequence[str],
+    indent: str,
 ) -> str:
-    """A kernel call; `texts` are the arguments that are not tables, by their index."""
+    """A call of the kernel's `function`; `texts` are the arguments that are not tables, by their index."""
     arguments = [f"&{tables.add_params(owner, call)}"] if call.params else []
     for index, argument in enumerate(call.arguments):
         arguments.append(tables.add(owner, argument) if isinstance(argument, Table) else texts[index])
-    return wrap([*arguments, *rows], f"{indent}lichen_{call.kernel}(", ");", indent=len(indent) + 4)
+    return wrap([*arguments, *rows], f"{indent}{function}(", ");", indent=len(indent) + 4)
 
 
 def _comment(operation: Operation, indent: str = "    ") -> str:

@@ -1,9 +1,9 @@
-"""Kernel calls that stand at several places of a model, as those of its frozen part do in `infer` and `learn`: one C function each, specialised once."""
+"""Kernel calls with a C function of their own: those that stand at several places of a model, as its frozen part does in `infer` and `learn`, are specialised once."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from lichen.backend.literals import C_TYPES, wrap
 from lichen.backend.program import Program, Step, StreamedStep
@@ -13,20 +13,24 @@ from lichen.ir.module import Operation
 
 
 class SharedCalls:
-    """Which calls of `program` are shared, and the functions that were made of them so far.
+    """Which calls of `program` are shared, and the functions that were made of them so far; calls of the operations named in `own` get one,
+    too.
 
     Calls are alike if kernel, shapes, tables and types are the same; where tensors lie is for the parameters. So is which rows are computed
     and kept, if any of the places is a stage of a region.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, own: Collection[str] = ()) -> None:
         self._model = program.module.name
         steps = [step for planned in program.functions.values() for step in planned.steps]
         seen = Counter(_alike(*one) for step in steps for one in _calls(step))
         self._shared = {key for key, places in seen.items() if places > 1}
+        self._shared |= {_alike(op, call) for step in steps for op, call in _calls(step) if op.name in own}
         self._by_rows = {_alike(*one) for step in steps if isinstance(step, StreamedStep) for one in _calls(step)}
         self._names: dict[object, str] = {}
         self._definitions: list[str] = []
+        self.functions: dict[str, str] = {}
+        """The C function of each operation that has one, by the operation's name."""
 
     def takes_rows(self, operation: Operation, call: KernelCall) -> bool:
         """Whether the parameters of a call are views and a range of rows; if not, addresses of whole tensors."""
@@ -50,6 +54,7 @@ class SharedCalls:
         if key not in self._names:
             self._names[key] = name = f"{self._model}_k_{owner}"
             self._definitions.append(self._definition(name, operation, call, statement))
+        self.functions[operation.name] = self._names[key]
         return self._names[key]
 
     def _definition(

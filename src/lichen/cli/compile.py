@@ -48,6 +48,14 @@ def compile_(
             metavar="BYTES", min=1, help="The RAM that arena and state may take; the fastest schedule that fits."
         ),
     ] = None,
+    flash: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BYTES",
+            min=1,
+            help="The flash that the whole image may take; the fastest kernels that fit, layer by layer.",
+        ),
+    ] = None,
     input_rows: InputRows = False,
     rows_again: RowsAgain = False,
     json: Json = False,
@@ -61,7 +69,7 @@ def compile_(
     learning = Learning(learn, loss, learning_rate, batch, momentum, weight_decay) if learn is not None else None
     try:
         with messages.status("reading, planning, linking and measuring"):
-            done = compile_model(module, board, out, optimize, schedule, ram, input_rows, learning, rows_again)
+            done = compile_model(module, board, out, optimize, schedule, ram, input_rows, learning, rows_again, flash)
     except DoesNotFitError as error:
         if json and error.compilation is not None:
             print_json(_answer(error.compilation))
