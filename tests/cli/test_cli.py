@@ -213,7 +213,7 @@ def test_compile_streams_when_ram_is_short(tmp_path: Path) -> None:
     """--ram takes the fastest schedule that fits, --schedule the one that is named; what cannot be met is a no, or a bad usage."""
     path = tmp_path / "deep.lichen"
     path.write_text(print_module(deep_module()))
-    schedules = answer("analyze", path)["schedules"]
+    schedules = answer("analyze", path, "--board", "nano33ble")["schedules"]
     once = [s["arena"] for s in schedules if s["macs"] == schedules[0]["macs"]]
     least, streamed, large = schedules[-1]["arena"], once[-1], once[0]
     compile_ = ("compile", path, "--board", "nano33ble", "--out", tmp_path / "model")
@@ -230,7 +230,8 @@ def test_input_rows_from_the_search_to_the_chip(tmp_path: Path) -> None:
     """--input-rows is planned, compiled, run, validated and profiled; a model whose input is no image is bad usage."""
     path, model, samples, output = (tmp_path / name for name in ("deep.lichen", "model", "X.npy", "Y.npy"))
     path.write_text(print_module(deep_module()))
-    whole, by_rows = answer("analyze", path), answer("analyze", path, "--input-rows")
+    analyze = ("analyze", path, "--board", "mps2-an386")
+    whole, by_rows = answer(*analyze), answer(*analyze, "--input-rows")
     assert (whole["input_rows"], by_rows["input_rows"]) == (False, True)
     small = by_rows["schedules"][-1]["arena"]
     assert small < by_rows["schedules"][0]["arena"] == by_rows["ram"]["arena"]
