@@ -23,7 +23,8 @@ WARNINGS = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werro
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off"]
 POISON = 0xA5
 AVR, DSP, V6M = (Core(name, frozenset({name})) for name in ("avr", "dsp", "v6m"))
-CORES = (PLAIN, AVR, DSP, V6M)
+MVE = Core("mve", frozenset({"dsp", "mve"}))
+CORES = (PLAIN, AVR, DSP, V6M, MVE)
 """Whose kernels run natively."""
 
 

@@ -10,6 +10,7 @@ from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.conv2d_dsp import conv2d_dsp
+from lichen.ops.conv2d_mve import conv2d_mve
 from lichen.ops.conv2d_v6m import conv2d_v6m
 from lichen.ops.params import int16_params, row_lengths
 from lichen.ops.weights import (
@@ -75,6 +76,10 @@ class Conv2D(Operator):
             arguments = *views, *float_weights(operation, result.shape[3])
             return KernelCall("conv2d_f32", params, arguments, rows=window.out_h)
         weights = constant_operand(operation, 1)
+        if core.has("mve"):
+            return conv2d_mve(
+                operation, row_lengths(operation) | window.params(operation), views, weights.reshape(len(weights), -1)
+            )
         if core.has("dsp"):
             by_runs = weights.reshape(*weights.shape[:2], -1)
             call = conv2d_dsp(operation, row_lengths(operation) | window.params(operation), views, by_runs)

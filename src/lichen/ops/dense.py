@@ -12,6 +12,7 @@ from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, Value
 from lichen.ir.operator import Operator, register, require
 from lichen.ops.conv2d_dsp import conv2d_dsp
+from lichen.ops.conv2d_mve import conv2d_mve
 from lichen.ops.conv2d_v6m import conv2d_v6m
 from lichen.ops.params import int16_params, int32_params
 from lichen.ops.weights import (
@@ -88,6 +89,8 @@ class Dense(Operator):
             params |= float_weights_in_flash(operation) | clamp
             return KernelCall("conv2d_f32", params, (*views, *float_weights(operation, outputs)), rows=batch)
         weights = constant_operand(operation, 1)
+        if core.has("mve"):
+            return conv2d_mve(operation, params, views, weights, _ratios(operation))
         if core.has("dsp"):
             call = conv2d_dsp(operation, params, views, weights[:, None], _ratios(operation))
             if call is not None:
