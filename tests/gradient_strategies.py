@@ -14,7 +14,7 @@ from lichen.ir.verify import verify
 from lichen.ops.fixed_point import ACTIVATIONS
 from ops_oracle import f32, fixed, one_op
 
-sizes = st.integers(1, 9)
+sizes = st.one_of(st.integers(1, 9), st.integers(1, 30))  # loops go by four and by eight
 
 
 def state(name: str, type_: TensorType, seed: int = 0) -> State:
@@ -173,8 +173,8 @@ def layer_grad_inputs(draw: st.DrawFn, kind: str) -> Module:
 def layers(draw: st.DrawFn, depthwise: bool) -> tuple[TensorType, TensorType, TensorType, dict[str, Attribute]]:
     """Types of weights, input and result of a convolution, and its attributes."""
     geometry = draw(windows.geometries())
-    channels = draw(st.integers(1, 6))
-    outputs = channels * draw(st.integers(1, 3)) if depthwise else draw(st.integers(1, 6))
+    channels = draw(st.one_of(st.integers(1, 6), st.integers(1, 19)))
+    outputs = channels * draw(st.sampled_from([1, 1, 2, 3])) if depthwise else draw(st.integers(1, 9))
     shape = (1, *geometry["kernel"], outputs) if depthwise else (outputs, *geometry["kernel"], channels)
     x, y = f32(1, *geometry["input"], channels), f32(1, *geometry["output"], outputs)
     return f32(*shape), x, y, geometry["attributes"]

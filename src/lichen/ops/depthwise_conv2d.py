@@ -84,7 +84,6 @@ class DepthwiseConv2D(Operator):
         views = Operand(0, rows=window.in_h), Result(0, rows=window.out_h)
         params, clamp = row_lengths(operation) | window.params(operation), clamp_params(operation)
         if isinstance(weights, State):
-            params |= int16_params(operation, channel_step=1, tap_step=channels)
             params |= float_weights_in_flash(operation) | clamp
             arguments = *views, *float_weights(operation, channels)
             return KernelCall("depthwise_conv2d_f32", params, arguments, rows=window.out_h)
@@ -93,10 +92,8 @@ class DepthwiseConv2D(Operator):
         is_convolution = source.shape[3] == 1
         kernel = "conv2d" if is_convolution else "depthwise_conv2d"
         if result.dtype.is_float:
-            if not is_convolution:
-                params |= int16_params(operation, channel_step=taps, tap_step=1)
             params |= float_weights_in_flash(operation) | clamp
-            arguments = *views, *float_weights(operation, channels, rows)
+            arguments = *views, *float_weights(operation, channels, rows if is_convolution else None)
             return KernelCall(f"{kernel}_f32", params, arguments, rows=window.out_h)
         if core.has("dsp") and _is_in_tiles(operation):
             return depthwise_conv2d_dsp(operation, params, views, rows.reshape(-1, *window.kernel), window)

@@ -19,12 +19,15 @@ LICHEN_KERNEL void lichen_conv2d_update_f32(const lichen_conv2d_update_f32_param
         const lichen_span rows = lichen_rows_inside(p, oy);
         for (int ox = 0; ox < p->out_w; ox++) {
             const lichen_span columns = lichen_columns_inside(p, ox);
+            const int inside = (columns.end - columns.begin) * p->in_c;
+            const int run = p->dilation_w == 1 ? inside : p->in_c; /* without dilation a row of taps is one run */
             for (int oc = 0; oc < p->out_c; oc++) {
                 const float factor = add * *gradient++;
                 for (int ky = rows.begin; ky < rows.end; ky++) {
-                    for (int kx = columns.begin; kx < columns.end; kx++) {
-                        float *w = weights + (oc * taps + ky * p->kernel_w + kx) * p->in_c;
-                        lichen_add_multiple(w, x + lichen_tap_at(p, oy, ox, ky, kx), p->in_c, factor);
+                    float *w = weights + (oc * taps + ky * p->kernel_w + columns.begin) * p->in_c;
+                    const float *tap = x + lichen_tap_at(p, oy, ox, ky, columns.begin);
+                    for (int left = inside; left > 0; left -= run, w += run, tap += p->dilation_w * p->in_c) {
+                        lichen_add_multiple(w, tap, run, factor);
                     }
                 }
             }

@@ -20,6 +20,10 @@ LICHEN_KERNEL void lichen_depthwise_conv2d_grad_input_f32(
                 for (int kx = columns.begin; kx < columns.end; kx++) {
                     const float *w = weights + (ky * p->kernel_w + kx) * p->out_c;
                     float *tap = out + lichen_tap_at(p, oy, ox, ky, kx);
+                    if (depth_multiplier == 1) {
+                        lichen_add_products(tap, gradient, w, p->out_c, p->weights_in_flash);
+                        continue;
+                    }
                     for (int oc = 0; oc < p->out_c; oc++) {
                         tap[oc / depth_multiplier] += gradient[oc] * lichen_read_f32(w + oc, p->weights_in_flash);
                     }

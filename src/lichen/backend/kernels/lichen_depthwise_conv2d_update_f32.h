@@ -23,6 +23,10 @@ LICHEN_KERNEL void lichen_depthwise_conv2d_update_f32(const lichen_depthwise_con
                 for (int kx = columns.begin; kx < columns.end; kx++) {
                     const float *tap = x + lichen_tap_at(p, oy, ox, ky, kx);
                     float *w = weights + (ky * p->kernel_w + kx) * p->out_c;
+                    if (depth_multiplier == 1) {
+                        lichen_add_scaled_products(w, gradient, tap, p->out_c, add);
+                        continue;
+                    }
                     for (int oc = 0; oc < p->out_c; oc++) {
                         w[oc] += add * gradient[oc] * tap[oc / depth_multiplier];
                     }
