@@ -17,18 +17,15 @@ LICHEN_KERNEL void lichen_conv2d_update_f32(const lichen_conv2d_update_f32_param
     }
     for (int oy = 0; oy < p->out_h; oy++) {
         const lichen_span rows = lichen_rows_inside(p, oy);
-        for (int ox = 0; ox < p->out_w; ox++) {
+        for (int ox = 0; ox < p->out_w; ox++, gradient += p->out_c) {
             const lichen_span columns = lichen_columns_inside(p, ox);
             const int inside = (columns.end - columns.begin) * p->in_c;
             const int run = p->dilation_w == 1 ? inside : p->in_c; /* without dilation a row of taps is one run */
-            for (int oc = 0; oc < p->out_c; oc++) {
-                const float factor = add * *gradient++;
-                for (int ky = rows.begin; ky < rows.end; ky++) {
-                    float *w = weights + (oc * taps + ky * p->kernel_w + columns.begin) * p->in_c;
-                    const float *tap = x + lichen_tap_at(p, oy, ox, ky, columns.begin);
-                    for (int left = inside; left > 0; left -= run, w += run, tap += p->dilation_w * p->in_c) {
-                        lichen_add_multiple(w, tap, run, factor);
-                    }
+            for (int ky = rows.begin; ky < rows.end; ky++) {
+                float *w = weights + (ky * p->kernel_w + columns.begin) * p->in_c;
+                const float *tap = x + lichen_tap_at(p, oy, ox, ky, columns.begin);
+                for (int left = inside; left > 0; left -= run, w += run, tap += p->dilation_w * p->in_c) {
+                    lichen_add_outer(w, taps * p->in_c, gradient, p->out_c, tap, run, add);
                 }
             }
         }

@@ -15,11 +15,8 @@ LICHEN_KERNEL void lichen_dense_update_f32(const lichen_dense_update_f32_params 
     if (add == 0.0f) {
         return;
     }
-    for (int row = 0; row < p->batch; row++, x += p->in_c) {
-        float *w = weights;
-        for (int oc = 0; oc < p->out_c; oc++, w += p->in_c) {
-            lichen_add_multiple(w, x, p->in_c, add * *gradient++);
-        }
+    for (int row = 0; row < p->batch; row++, gradient += p->out_c, x += p->in_c) {
+        lichen_add_outer(weights, p->in_c, gradient, p->out_c, x, p->in_c, add);
     }
 }
 

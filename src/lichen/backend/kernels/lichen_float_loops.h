@@ -3,7 +3,7 @@
 
    How this works inside: a multiple load takes the place of four or eight loads, and several sums or elements share what they have in
    common, so that little is left but a multiplication and an addition for each product (these are not fused, which would round once).
-   Instructions a product: lichen_dot4_f32 2.4, lichen_add_multiple 2.6, lichen_add_columns 2.6, lichen_add_products 2.8. gcc loads one float
+   Instructions a product: lichen_dot4_f32 2.4, lichen_add_outer 2.6, lichen_add_columns 2.6, lichen_add_products 2.8. gcc loads one float
    at a time, hence the assembly; beside it stands the same in C. Cores without a floating-point unit spend their time elsewhere and get the short loops. */
 #ifndef LICHEN_FLOAT_LOOPS_H
 #define LICHEN_FLOAT_LOOPS_H
@@ -101,7 +101,7 @@ LICHEN_HOT void lichen_clear_f32(float *y, int n)
 }
 
 /* y[i] += factor * x[i] for i < n. */
-LICHEN_HOT void lichen_add_multiple(float *y, const float *x, int n, float factor)
+LICHEN_INLINE void lichen_add_multiple(float *y, const float *x, int n, float factor)
 {
 #if defined(LICHEN_LOADS_FLOATS)
     int eights = n >> 3;
@@ -124,6 +124,14 @@ LICHEN_HOT void lichen_add_multiple(float *y, const float *x, int n, float facto
 #endif
     for (int i = 0; i < n; i++) {
         y[i] += factor * x[i];
+    }
+}
+
+/* y[r * stride + i] += factor * g[r] * x[i] for r < rows, i < n. */
+LICHEN_HOT void lichen_add_outer(float *y, int stride, const float *g, int rows, const float *x, int n, float factor)
+{
+    for (int r = 0; r < rows; r++, y += stride) {
+        lichen_add_multiple(y, x, n, factor * g[r]);
     }
 }
 

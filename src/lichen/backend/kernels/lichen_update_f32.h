@@ -18,7 +18,8 @@ LICHEN_KERNEL void lichen_update_f32(
         return;
     }
     for (int row = 0; row < rows; row++, gradient += count) {
-        lichen_add_multiple(parameter, gradient, count, add);
+        const float one = 1.0f;
+        lichen_add_outer(parameter, 0, &one, 1, gradient, count, add);
     }
 }
 
