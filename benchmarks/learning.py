@@ -32,6 +32,10 @@ def main() -> None:
         what = f"everything, batches of {batch}"
         learning = Learning("all", "mean_squared_error", batch=batch)
         print(row("4-32-32-32-1 on nucleo-f411re", what, power_plant(), "nucleo-f411re", learning), flush=True)
+    what = "everything, batches of 1"
+    print(
+        row("5 layers on 16x16x3 on nucleo-f411re", what, convolutional(), "nucleo-f411re", Learning("all")), flush=True
+    )
     for choice in ("last:1", "head:classes=2"):
         detector = load(person_detector)
         print(row("vww_96_int8 on mps2-an386", choice, detector, "mps2-an386", Learning(choice)), flush=True)
@@ -47,6 +51,20 @@ def power_plant() -> Module:
     hidden = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
     network = nn.Sequential(*hidden, nn.Linear(32, 1))
     return from_torch(torch.export.export(network, (torch.zeros(1, 4),)), "power_plant")
+
+
+def convolutional() -> Module:
+    """Every kind of convolution, a first layer of three channels, and a dense layer."""
+    torch.manual_seed(0)
+    layers = [
+        nn.Conv2d(3, 8, 3, stride=2, padding=1),
+        nn.Conv2d(8, 8, 3, padding=1, groups=8),
+        nn.Conv2d(8, 16, 1),
+        nn.Conv2d(16, 16, 3, stride=2, padding=1),
+    ]
+    rectified = [part for layer in layers for part in (layer, nn.ReLU())]
+    network = nn.Sequential(*rectified, nn.Flatten(), nn.Linear(256, 10))
+    return from_torch(torch.export.export(network, (torch.zeros(1, 3, 16, 16),)), "convolutional")
 
 
 def row(name: str, what: str, module: Module, board: str, learning: Learning) -> str:

@@ -50,7 +50,8 @@ LICHEN_KERNEL void lichen_conv2d_f32(const lichen_conv2d_f32_params *p, lichen_v
             int oc = 0;
 #if !defined(LICHEN_SOFT_FLOAT)
             for (; oc + 4 <= p->out_c; oc += 4, w += 4 * taps) {
-                float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+                float sum[4];
+                sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
                 lichen_window_f32(p, in, y, x, rows, columns, w, sum, 4);
                 for (int b = 0; b < 4; b++) {
                     *result++ = lichen_clamp_f32(sum[b] + bias[oc + b], p->low, p->high);
