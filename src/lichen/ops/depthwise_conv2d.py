@@ -11,8 +11,10 @@ from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, State, Value
 from lichen.ir.operator import Operator, register, require
+from lichen.ops.conv2d_mve import conv2d_mve
 from lichen.ops.conv2d_v6m import conv2d_v6m
 from lichen.ops.depthwise_conv2d_dsp import depthwise_conv2d_dsp, serves
+from lichen.ops.depthwise_conv2d_mve import depthwise_conv2d_mve
 from lichen.ops.params import int16_params, row_lengths
 from lichen.ops.weights import (
     channel_block,
@@ -95,6 +97,12 @@ class DepthwiseConv2D(Operator):
             params |= float_weights_in_flash(operation) | clamp
             arguments = *views, *float_weights(operation, channels, rows if is_convolution else None)
             return KernelCall(f"{kernel}_f32", params, arguments, rows=window.out_h)
+        if core.has("mve") and is_convolution:
+            return conv2d_mve(operation, params, views, rows)
+        if core.has("mve") and channels == source.shape[3]:
+            call = depthwise_conv2d_mve(operation, params, views, rows)
+            if call is not None:
+                return call
         if core.has("dsp") and _is_in_tiles(operation):
             return depthwise_conv2d_dsp(operation, params, views, rows.reshape(-1, *window.kernel), window)
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp

@@ -93,25 +93,34 @@ LICHEN_INLINE lichen_four_mve lichen_dot4_mve(const int32_t *biases, const int8_
     return four;
 }
 
-/* How four neighbouring channels are requantised: mantissas and shifts to the left, both as lichen_requantise takes them. */
-typedef struct {
-    const int32_t *mantissas, *shifts;
-} lichen_scales_mve;
-
-/* out[k] = zero + sum k * scale of channel k, limited, for k < count <= 4. any_left: whether some shift is to the left. VQRDMULH and
-   VRSHL round halves upwards; what is negative and will be shifted to the right gets one less first, as in lichen_round_pot. */
-LICHEN_INLINE void lichen_finish4_mve(lichen_four_mve sums, lichen_scales_mve scales, int8_t *out, int count, int zero, int low, int high,
-    int any_left)
-{
 #if LICHEN_HAS_MVE
-    int32x4_t x = sums, shift = vldrwq_s32(scales.shifts);
+/* Four sums times the scales of their channels: mantissas and shifts to the left, as lichen_requantise takes them; any_left: whether some
+   shift is to the left. VQRDMULH and VRSHL round halves upwards; what is negative and will be shifted to the right gets one less first,
+   as in lichen_round_pot. */
+LICHEN_INLINE int32x4_t lichen_requantise4_mve(int32x4_t x, const int32_t *mantissas, const int32_t *shifts, int any_left)
+{
+    int32x4_t shift = vldrwq_s32(shifts);
     if (any_left) {
         x = vshlq_s32(x, vmaxq_s32(shift, vdupq_n_s32(0)));
         shift = vminq_s32(shift, vdupq_n_s32(0));
     }
-    x = vqrdmulhq_s32(x, vldrwq_s32(scales.mantissas));
+    x = vqrdmulhq_s32(x, vldrwq_s32(mantissas));
     x = vaddq_s32(x, vshrq_n_s32(vandq_s32(x, shift), 31));
-    x = vaddq_n_s32(vrshlq_s32(x, shift), zero);
+    return vrshlq_s32(x, shift);
+}
+#endif
+
+/* How four neighbouring channels are requantised. */
+typedef struct {
+    const int32_t *mantissas, *shifts;
+} lichen_scales_mve;
+
+/* out[k] = zero + sum k * scale of channel k, limited, for k < count <= 4. any_left: whether some shift is to the left. */
+LICHEN_INLINE void lichen_finish4_mve(lichen_four_mve sums, lichen_scales_mve scales, int8_t *out, int count, int zero, int low, int high,
+    int any_left)
+{
+#if LICHEN_HAS_MVE
+    int32x4_t x = vaddq_n_s32(lichen_requantise4_mve(sums, scales.mantissas, scales.shifts, any_left), zero);
     x = vminq_s32(vmaxq_s32(x, vdupq_n_s32(low)), vdupq_n_s32(high));
     if (count >= 4) {
         vstrbq_s32(out, x);
