@@ -67,7 +67,7 @@ def test_native_equals_the_interpreter(modules: list[Module]) -> None:
     )
 )
 def test_the_layout_for_avr_gives_the_same(modules: list[Module]) -> None:
-    """Where channels are computed one by one, their weights are not interleaved; the bytes are the same."""
+    """Where channels are computed one by one, as sums of more than three bytes are, their weights are not interleaved; same bytes."""
     assert_native_equals_interpreter(modules, core=AVR)
 
 

@@ -32,7 +32,7 @@ def test_native_gives_the_interpreters_bytes(modules: list[Module]) -> None:
 
 
 @settings(
-    max_examples=6, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     module=st.one_of(layers, convolutional_graphs()),

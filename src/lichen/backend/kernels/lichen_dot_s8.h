@@ -8,8 +8,7 @@
 
 #if defined(__AVR__)
 
-/* For one channel, because more sums would not leave enough registers. avr-gcc extends both factors to 16 bits and their product to
-   32, and works out both addresses anew for each; here a product takes twelve cycles, and a turn of the loop four. */
+/* For one channel; four are computed by lichen_dot_avr.h. A product takes twelve cycles, and a turn of the loop four. */
 
 #define LICHEN_DOT_MAC                                                   \
     "ld %[x], X+\n\t"                                                    \
@@ -103,34 +102,49 @@ LICHEN_INLINE const int8_t *lichen_dot_s8(int32_t *sum, const int8_t *x, const i
 
 #if defined(__ARM_ARCH_6M__)
 
-/* As below, for four channels. Only loads at the sum of two registers extend signs here, so two offsets live in registers; 24 instructions
-   for four products. */
-LICHEN_INLINE const int8_t *lichen_dot_strided_v6m(int32_t *sum, const int8_t *x, int step, const int8_t *w, int n)
+/* Rows of `taps` taps, and from the end of one to the start of the next, in bytes of the weights (`w_gap`) and of the input (`x_gap`, and
+   `jump` more where that is not in front of address `limit`). The assembly knows them by their places. */
+typedef struct {
+    int taps, w_gap, x_gap, limit, jump, rows;
+} lichen_strided_v6m;
+
+/* As lichen_dot_strided_s8 for four channels and all rows of taps, at least one of each. Only loads at the sum of two registers extend signs
+   here, so two offsets live in registers; 24 instructions for four products, 14 for a row. */
+LICHEN_INLINE void lichen_dot_strided_v6m(int32_t *sum, lichen_strided_v6m *at, const int8_t *x, int step, const int8_t *w)
 {
     register int32_t a __asm__("r8") = sum[0];
     register int32_t b __asm__("r9") = sum[1];
     register int32_t c __asm__("r10") = sum[2];
     register int32_t d __asm__("r11") = sum[3];
+    register int apart __asm__("r12") = step;
     int32_t input, weight;
-    for (; n > 0; n--, x += step, w += 4) {
-        __asm__(".syntax unified\n\t"
-            "ldrb %[input], [%[x]]\n\tsxtb %[input], %[input]\n\tldrb %[weight], [%[w]]\n\tsxtb %[weight], %[weight]\n\t"
-            "muls %[weight], %[input], %[weight]\n\tadd %[a], %[a], %[weight]\n\t"
-            "ldrsb %[input], [%[x], %[one]]\n\tldrsb %[weight], [%[w], %[one]]\n\t"
-            "muls %[weight], %[input], %[weight]\n\tadd %[b], %[b], %[weight]\n\t"
-            "ldrsb %[input], [%[x], %[two]]\n\tldrsb %[weight], [%[w], %[two]]\n\t"
-            "muls %[weight], %[input], %[weight]\n\tadd %[c], %[c], %[weight]\n\t"
-            "ldrb %[input], [%[x], #3]\n\tsxtb %[input], %[input]\n\tldrb %[weight], [%[w], #3]\n\tsxtb %[weight], %[weight]\n\t"
-            "muls %[weight], %[input], %[weight]\n\tadd %[d], %[d], %[weight]"
-            : [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [input] "=&l"(input), [weight] "=&l"(weight)
-            : [x] "l"(x), [w] "l"(w), [one] "l"(1), [two] "l"(2)
-            : "memory", "cc");
-    }
+    int n;
+    __asm__ volatile(".syntax unified\n"
+        "1:\n\tldr %[n], [%[at]]\n"
+        "2:\n\t"
+        "ldrb %[input], [%[x]]\n\tsxtb %[input], %[input]\n\tldrb %[weight], [%[w]]\n\tsxtb %[weight], %[weight]\n\t"
+        "muls %[weight], %[input], %[weight]\n\tadd %[a], %[a], %[weight]\n\t"
+        "ldrsb %[input], [%[x], %[one]]\n\tldrsb %[weight], [%[w], %[one]]\n\t"
+        "muls %[weight], %[input], %[weight]\n\tadd %[b], %[b], %[weight]\n\t"
+        "ldrsb %[input], [%[x], %[two]]\n\tldrsb %[weight], [%[w], %[two]]\n\t"
+        "muls %[weight], %[input], %[weight]\n\tadd %[c], %[c], %[weight]\n\t"
+        "ldrb %[input], [%[x], #3]\n\tsxtb %[input], %[input]\n\tldrb %[weight], [%[w], #3]\n\tsxtb %[weight], %[weight]\n\t"
+        "muls %[weight], %[input], %[weight]\n\tadd %[d], %[d], %[weight]\n\t"
+        "adds %[w], #4\n\tadd %[x], %[x], %[apart]\n\tsubs %[n], #1\n\tbne 2b\n\t"
+        "ldr %[input], [%[at], #4]\n\tadds %[w], %[w], %[input]\n\t"
+        "ldr %[input], [%[at], #8]\n\tadds %[x], %[x], %[input]\n\t"
+        "ldr %[input], [%[at], #12]\n\tcmp %[x], %[input]\n\tblo 3f\n\t"
+        "ldr %[input], [%[at], #16]\n\tadds %[x], %[x], %[input]\n"
+        "3:\n\t"
+        "ldr %[input], [%[at], #20]\n\tsubs %[input], #1\n\tstr %[input], [%[at], #20]\n\tbgt 1b"
+        : [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [x] "+l"(x), [w] "+l"(w), [input] "=&l"(input), [weight] "=&l"(weight),
+        [n] "=&l"(n)
+        : [at] "l"(at), [apart] "r"(apart), [one] "l"(1), [two] "l"(2)
+        : "memory", "cc");
     sum[0] = a;
     sum[1] = b;
     sum[2] = c;
     sum[3] = d;
-    return w;
 }
 
 #endif
@@ -141,10 +155,6 @@ LICHEN_INLINE const int8_t *lichen_dot_strided_s8(int32_t *sum, const int8_t *x,
 #if defined(__AVR__)
     if (width == 1) {
         return lichen_dot_strided_avr(sum, x, step, w, n);
-    }
-#elif defined(__ARM_ARCH_6M__)
-    if (width == 4) {
-        return lichen_dot_strided_v6m(sum, x, step, w, n);
     }
 #endif
     for (; n >= 3; n -= 3, x += 3 * step, w += 3 * width) {

@@ -202,10 +202,27 @@ LICHEN_HOT void lichen_patch_runs4_s8(const lichen_patch_s8 *patch, int offset, 
     lichen_patch_runs_s8(patch, offset, run, w, acc, 4);
 }
 
+#if defined(__ARM_ARCH_6M__)
+LICHEN_LOOP void lichen_patch_depthwise4_s8(const lichen_patch_s8 *patch, const int8_t *w, int c, int32_t *acc)
+{
+    lichen_strided_v6m at;
+    at.taps = patch->taps;
+    at.w_gap = (patch->before + patch->after) * 4;
+    at.x_gap = patch->row_step - patch->taps * patch->tap_step;
+    at.limit = (int)patch->data + patch->ring;
+    at.jump = patch->jump;
+    at.rows = patch->rows;
+    if (at.rows > 0 && at.taps > 0) {
+        w += (patch->above + patch->before) * 4;
+        lichen_dot_strided_v6m(acc, &at, patch->data + patch->offset + c, patch->tap_step, w);
+    }
+}
+#else
 LICHEN_HOT void lichen_patch_depthwise4_s8(const lichen_patch_s8 *patch, const int8_t *w, int c, int32_t *acc)
 {
     lichen_patch_depthwise_s8(patch, w, c, acc, 4);
 }
+#endif
 
 #endif
 
