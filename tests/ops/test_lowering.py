@@ -40,7 +40,7 @@ def read_header(kernel: str) -> Header:
         if declaration.strip():
             c_type, names = declaration.split(None, 1)
             members.update((member.strip(), c_type) for member in names.split(","))
-    function = re.search(rf"LICHEN_KERNEL void lichen_{kernel}\(([^)]*)\)", text)
+    function = re.search(rf"LICHEN_(?:KERNEL|INLINE) void lichen_{kernel}\(([^)]*)\)", text)
     assert function is not None
     return Header(members, function[1].count(",") + (0 if struct else 1))
 

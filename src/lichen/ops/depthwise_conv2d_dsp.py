@@ -18,8 +18,9 @@ from lichen.ops.window import Window
 
 _GROUP = 4  # channels that are gathered at once
 _ROW = 16  # bytes that describe a row of a tile
+_BEYOND = 8  # bytes behind the input that may be read
 _MOST_SCRATCH = 1536  # bytes for the input of a tile
-_MOST_LEAN_SCRATCH = 160  # the same for each row of the kernel, where one row is computed at a time
+_LEAN_SCRATCH = (160, 256)  # the same for each row of the kernel, where one row is computed at a time
 
 
 @dataclass(frozen=True)
@@ -102,17 +103,19 @@ def depthwise_conv2d_dsp(
 
     def call(tile: Tile, lean: KernelCall | None = None) -> KernelCall:
         sizes = int16_params(operation, tile_rows=tile.rows, tile_columns=tile.columns, tile_pitch=tile.pitch)
-        scratch = Scratch(_ROW * tile.rows + 2 * packed.shape[1] + scratch_bytes(window, tile))
+        scratch = Scratch(_ROW * tile.rows + 2 * packed.shape[1] + scratch_bytes(window, tile) + _BEYOND)
         accesses = window.band_accesses(source, result, tile.rows)
         arguments = *views, *tables, scratch
         return KernelCall("depthwise_conv2d_s8_dsp", members | sizes, arguments, window.out_h, accesses, lean)
 
-    lean = call(tile_of(window, 1, _MOST_LEAN_SCRATCH * window.kernel[0]))
+    lean = None
+    for most in _LEAN_SCRATCH:
+        lean = call(tile_of(window, 1, most * window.kernel[0]), lean)
     return call(tile_of(window, window.out_h, _MOST_SCRATCH), lean)
 
 
 def pack(weights: Array, stride: int) -> Array:
-    """Weights (channels, kernel_h, kernel_w) as int8 bytes (channels, twice the words of a channel).
+    """Weights (channels, kernel_h, kernel_w) as int8 bytes (channels, twice the words of a channel, which are a multiple of four).
 
     A kernel row becomes words of two weights each; with stride 1 words for even and odd columns in turn, the latter a weight later.
     Four bytes are two words: their first weights, lowest first, are bytes 0 and 1, their second ones bytes 2 and 3.
@@ -129,5 +132,5 @@ def pack(weights: Array, stride: int) -> Array:
     else:
         both = words(0, (kernel_w + 1) // 2)
     flat = both.reshape(channels, -1, 2)
-    pairs = np.pad(flat, ((0, 0), (0, flat.shape[1] % 2), (0, 0))).reshape(channels, -1, 2, 2)
+    pairs = np.pad(flat, ((0, 0), (0, -flat.shape[1] % 4), (0, 0))).reshape(channels, -1, 2, 2)
     return np.ascontiguousarray(pairs.transpose(0, 1, 3, 2)).reshape(channels, -1)

@@ -20,6 +20,8 @@ from lichen.plan.lower_region import streamed_step
 from lichen.plan.problem import Buffer, Problem, Step
 from lichen.plan.rows import Region, row_call
 
+_MARGIN = 32  # this part of the largest buffer may be spent on speed
+
 
 @dataclass(frozen=True)
 class Names:
@@ -71,12 +73,13 @@ def problem_of(
     after = _state_order(operations)
     buffers = {name: Buffer(name, size, alignment) for name, (size, alignment) in sizes.items()}
     largest = max((size for size, _ in sizes.values()), default=0)
+    enough = largest + largest // _MARGIN
 
     def fitting(name: str, op: Operation) -> tuple[KernelCall, Step]:
-        """The fastest kernel that needs no more memory than the largest buffer, or else the leanest."""
+        """The fastest kernel that needs no more memory, or little more, than the largest buffer; or else the leanest."""
         call = operator(op.kind).lower(op, core)
         step = _step(name, op, call, buffer, begin, after[name])
-        while call.lean is not None and _bytes_alone(step, buffers) > largest:
+        while call.lean is not None and _bytes_alone(step, buffers) > enough:
             call = call.lean
             step = _step(name, op, call, buffer, begin, after[name])
         return call, step

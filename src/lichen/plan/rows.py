@@ -314,7 +314,8 @@ def row_call(region: Region, op: Operation, core: Core) -> KernelCall:
     """The kernel call for rows of `op`: the operator's own if it takes a range of rows, else that for a tensor of one row."""
     if op.kind in SPATIAL:
         call = operator(op.kind).lower(op, core)
-        call = call.lean or call
+        while call.lean is not None:
+            call = call.lean
         source, result = (region.lies(v).tensor.type.shape for v in (op.operands[0], op.results[0]))
         lengths = int32_params(op, in_length=source[2] * source[3], out_length=result[2] * result[3])
         return replace(call, params={**call.params, **lengths})

@@ -19,11 +19,6 @@
 #include "lichen_view.h"
 
 typedef struct {
-    int32_t bias;
-    lichen_scale_dsp scale;
-} lichen_depthwise_end_dsp;
-
-typedef struct {
     int32_t in_length, out_length; /* elements from one row to the next */
     int16_t in_h, in_w, in_c;
     int16_t out_w, out_c; /* as many as in_c, at least four */
@@ -31,7 +26,7 @@ typedef struct {
     int16_t in_zero, out_zero, low, high;
     int16_t finish;       /* what is known of all ratios of scales, if the clamp is that of int8; else LICHEN_ANY_RATIO */
     int16_t tap_words;    /* words of weights that an output takes for a kernel row */
-    int16_t weight_words; /* of a channel, an even number */
+    int16_t weight_words; /* of a channel, a multiple of four */
     int16_t tile_rows, tile_columns, tile_pitch; /* a tile's outputs, and the words from one row of its input to the next */
 } lichen_depthwise_conv2d_s8_dsp_params;
 
@@ -41,239 +36,38 @@ typedef struct {
     int32_t x, w, rows, out;
 } lichen_depthwise_row_dsp;
 
-/* A tile of one channel. */
+/* A tile of one channel. The numbers are where members lie for the loops in assembly, which have no register to spare. */
 typedef struct {
+    const uint32_t *x, *w;                     /*  0,  4: what the next outputs see of it, and its weights */
+    int32_t kernel_rows, bias;                 /*  8, 12 */
+    lichen_scale_dsp scale;                    /* 16, 20 */
+    int32_t zero;                              /* 24 */
+    int8_t *out;                               /* 28: the next output */
+    int32_t step, last;                        /* 32, 36: from the first of several outputs to the second, and to the last */
+    int32_t pitch;                             /* 40: bytes from one row of the input to the next */
+    const lichen_depthwise_row_dsp *row, *end; /* 44, 48: the next row */
+    const uint32_t *x_base, *w_base;           /* 52, 56 */
+    int8_t *out_base;                          /* 60 */
+    int32_t span;                              /* 64: the bytes from the first output of a row to behind the last four */
+    int8_t *out_end;                           /* 68: where these four end */
+    int32_t rest, rest_last;                   /* 72, 76: whether one or two are left; where the last of them lies */
+    const lichen_depthwise_row_dsp *rows;      /* 80 */
+    int32_t words;                             /* 84: of weights that an output takes for a kernel row */
+    int32_t second, third;                     /* 88, 92: from the first output to these */
     const lichen_depthwise_conv2d_s8_dsp_params *p;
-    const lichen_depthwise_row_dsp *rows, *end;
-    const uint32_t *x, *w;
-    int8_t *out;
     int columns;
-    lichen_depthwise_end_dsp channel;
 } lichen_depthwise_tile_dsp;
 
-typedef void lichen_depthwise_loop_dsp(const lichen_depthwise_tile_dsp *tile);
+/* Words of weights for which there are loops of their own. */
+enum { LICHEN_DEPTHWISE_ANY, LICHEN_DEPTHWISE_2 = 2, LICHEN_DEPTHWISE_3, LICHEN_DEPTHWISE_4 };
 
-#if LICHEN_HAS_DSP && defined(__OPTIMIZE__)
-
-/* What the loop over a row of outputs keeps in memory, for it has no register to spare. */
-typedef struct {
-    const uint32_t *x, *w;
-    int32_t rows, bias; /* how many rows of the kernel; or, if three, the bytes from one row of the input to the next */
-    int32_t doubled, shift, zero;
-    int8_t *out;
-    int32_t step; /* from an output to its neighbour */
-    int8_t *end;
-    int32_t pitch; /* bytes */
-} lichen_depthwise_quads_dsp;
-
-/* Four outputs at a time. r0 and r1 point to the input and the weights of a kernel row, r2 is the number of rows, r3 to r6 are the sums, r8
-   to r10 and r12 weights, and r11 and lr the input: GCC 12 would have to move about what has no place. `rows` adds up the products;
-   `by` is by how many bytes the input of the next four lies further on. */
-#define LICHEN_QUAD_MAC(acc, x, w) "smlad " acc ", " x ", " w ", " acc "\n\t"
-#define LICHEN_QUAD_HIGH(acc) "smmlar " acc ", " acc ", r8, " acc "\n\tadd " acc ", " acc ", " acc ", asr #31\n\t"
-#define LICHEN_QUAD_SHIFT(acc) "smmlsr " acc ", " acc ", r9, r10\n\tssat " acc ", #8, " acc "\n\t"
-#define LICHEN_QUADS(rows, by)                                                                                         \
-    __asm__ volatile("1:\n\tldm %[quads], {r0, r1, r2, r3}\n\tmov r4, r3\n\tmov r5, r3\n\tmov r6, r3\n" rows           \
-                     "ldrd r8, r9, [%[quads], #16]\n\tldrd r10, r11, [%[quads], #24]\n\tldrd r0, r1, [%[quads], #32]\n\t" \
-                     LICHEN_QUAD_HIGH("r3") LICHEN_QUAD_HIGH("r4") LICHEN_QUAD_HIGH("r5") LICHEN_QUAD_HIGH("r6")       \
-                     LICHEN_QUAD_SHIFT("r3") LICHEN_QUAD_SHIFT("r4") LICHEN_QUAD_SHIFT("r5") LICHEN_QUAD_SHIFT("r6")   \
-                     "ldr r2, [%[quads]]\n\tstrb r3, [r11]\n\tstrb r4, [r11, r0]\n\tadd r11, r11, r0, lsl #1\n\t"       \
-                     "strb r5, [r11]\n\tstrb r6, [r11, r0]\n\tadd r11, r11, r0, lsl #1\n\tadd r2, r2, #" by "\n\t"        \
-                     "str r11, [%[quads], #28]\n\tstr r2, [%[quads]]\n\tcmp r11, r1\n\tbne 1b"                           \
-                     :                                                                                                 \
-                     : [quads] "r"(quads)                                                                              \
-                     : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory")
-#define LICHEN_QUAD_ROWS(row) \
-    "2:\n\t" row "ldr r11, [%[quads], #40]\n\tsubs r2, r2, #1\n\tadd r0, r0, r11\n\tbne 2b\n\t"
-#define LICHEN_QUAD_3_ROWS(row) "\t" row "add r0, r0, r2\n\t" row "add r0, r0, r2\n\t" row
-
-/* A kernel row of so many words, with stride 1 or 2. */
-#define LICHEN_QUAD_ROW_2_1 \
-    "ldm r1!, {r8, r9, r10, r12}\n\t" \
-    "ldrd r11, lr, [r0, #0]\n\t" \
-    LICHEN_QUAD_MAC("r3", "r11", "r8") LICHEN_QUAD_MAC("r4", "r11", "r9") \
-    "ldr r11, [r0, #8]\n\t" \
-    LICHEN_QUAD_MAC("r3", "lr", "r10") LICHEN_QUAD_MAC("r4", "lr", "r12") LICHEN_QUAD_MAC("r5", "lr", "r8") LICHEN_QUAD_MAC("r6", "lr", "r9") \
-    LICHEN_QUAD_MAC("r5", "r11", "r10") LICHEN_QUAD_MAC("r6", "r11", "r12")
-#define LICHEN_QUAD_ROW_3_1 \
-    "ldm r1!, {r8, r9, r10, r12}\n\t" \
-    "ldrd r11, lr, [r0, #0]\n\t" \
-    LICHEN_QUAD_MAC("r3", "r11", "r8") LICHEN_QUAD_MAC("r4", "r11", "r9") LICHEN_QUAD_MAC("r3", "lr", "r10") LICHEN_QUAD_MAC("r4", "lr", "r12") \
-    LICHEN_QUAD_MAC("r5", "lr", "r8") LICHEN_QUAD_MAC("r6", "lr", "r9") \
-    "ldrd r11, lr, [r0, #8]\n\t" \
-    LICHEN_QUAD_MAC("r5", "r11", "r10") LICHEN_QUAD_MAC("r6", "r11", "r12") \
-    "ldrd r8, r9, [r1], #8\n\t" \
-    LICHEN_QUAD_MAC("r3", "r11", "r8") LICHEN_QUAD_MAC("r4", "r11", "r9") LICHEN_QUAD_MAC("r5", "lr", "r8") LICHEN_QUAD_MAC("r6", "lr", "r9")
-#define LICHEN_QUAD_ROW_4_1 \
-    "ldm r1!, {r8, r9, r10, r12}\n\t" \
-    "ldrd r11, lr, [r0, #0]\n\t" \
-    LICHEN_QUAD_MAC("r3", "r11", "r8") LICHEN_QUAD_MAC("r4", "r11", "r9") LICHEN_QUAD_MAC("r3", "lr", "r10") LICHEN_QUAD_MAC("r4", "lr", "r12") \
-    LICHEN_QUAD_MAC("r5", "lr", "r8") LICHEN_QUAD_MAC("r6", "lr", "r9") \
-    "ldrd r11, lr, [r0, #8]\n\t" \
-    LICHEN_QUAD_MAC("r5", "r11", "r10") LICHEN_QUAD_MAC("r6", "r11", "r12") \
-    "ldm r1!, {r8, r9, r10, r12}\n\t" \
-    LICHEN_QUAD_MAC("r3", "r11", "r8") LICHEN_QUAD_MAC("r4", "r11", "r9") \
-    "ldr r11, [r0, #16]\n\t" \
-    LICHEN_QUAD_MAC("r3", "lr", "r10") LICHEN_QUAD_MAC("r4", "lr", "r12") LICHEN_QUAD_MAC("r5", "lr", "r8") LICHEN_QUAD_MAC("r6", "lr", "r9") \
-    LICHEN_QUAD_MAC("r5", "r11", "r10") LICHEN_QUAD_MAC("r6", "r11", "r12")
-#define LICHEN_QUAD_ROW_2_2 \
-    "ldrd r8, r9, [r1], #8\n\t" \
-    "ldrd r11, lr, [r0, #0]\n\t" \
-    "ldrd r10, r12, [r0, #8]\n\t" \
-    LICHEN_QUAD_MAC("r3", "r11", "r8") LICHEN_QUAD_MAC("r3", "lr", "r9") LICHEN_QUAD_MAC("r4", "lr", "r8") LICHEN_QUAD_MAC("r4", "r10", "r9") \
-    LICHEN_QUAD_MAC("r5", "r10", "r8") \
-    "ldr r11, [r0, #16]\n\t" \
-    LICHEN_QUAD_MAC("r5", "r12", "r9") LICHEN_QUAD_MAC("r6", "r12", "r8") LICHEN_QUAD_MAC("r6", "r11", "r9")
-#define LICHEN_QUAD_ROW_3_2 \
-    "ldm r1!, {r8, r9, r10}\n\t" \
-    "ldrd r11, lr, [r0, #0]\n\t" \
-    LICHEN_QUAD_MAC("r3", "r11", "r8") LICHEN_QUAD_MAC("r3", "lr", "r9") LICHEN_QUAD_MAC("r4", "lr", "r8") \
-    "ldrd r12, r11, [r0, #8]\n\t" \
-    LICHEN_QUAD_MAC("r3", "r12", "r10") LICHEN_QUAD_MAC("r4", "r12", "r9") LICHEN_QUAD_MAC("r5", "r12", "r8") LICHEN_QUAD_MAC("r4", "r11", "r10") \
-    LICHEN_QUAD_MAC("r5", "r11", "r9") LICHEN_QUAD_MAC("r6", "r11", "r8") \
-    "ldrd r12, r11, [r0, #16]\n\t" \
-    LICHEN_QUAD_MAC("r5", "r12", "r10") LICHEN_QUAD_MAC("r6", "r12", "r9") LICHEN_QUAD_MAC("r6", "r11", "r10")
-#define LICHEN_QUAD_ROW_4_2 \
-    "ldm r1!, {r8, r9, r10, r12}\n\t" \
-    "ldrd r11, lr, [r0, #0]\n\t" \
-    LICHEN_QUAD_MAC("r3", "r11", "r8") LICHEN_QUAD_MAC("r3", "lr", "r9") LICHEN_QUAD_MAC("r4", "lr", "r8") \
-    "ldr r11, [r0, #8]\n\t" \
-    LICHEN_QUAD_MAC("r3", "r11", "r10") LICHEN_QUAD_MAC("r4", "r11", "r9") LICHEN_QUAD_MAC("r5", "r11", "r8") \
-    "ldrd r11, lr, [r0, #12]\n\t" \
-    LICHEN_QUAD_MAC("r3", "r11", "r12") LICHEN_QUAD_MAC("r4", "r11", "r10") LICHEN_QUAD_MAC("r5", "r11", "r9") LICHEN_QUAD_MAC("r6", "r11", "r8") \
-    LICHEN_QUAD_MAC("r4", "lr", "r12") LICHEN_QUAD_MAC("r5", "lr", "r10") LICHEN_QUAD_MAC("r6", "lr", "r9") \
-    "ldrd r11, lr, [r0, #20]\n\t" \
-    LICHEN_QUAD_MAC("r5", "r11", "r12") LICHEN_QUAD_MAC("r6", "r11", "r10") LICHEN_QUAD_MAC("r6", "lr", "r12")
-
-LICHEN_INLINE void lichen_depthwise_quads_asm_dsp(lichen_depthwise_quads_dsp *quads, int words, int stride)
-{
-    const int is_unrolled = quads->rows == 3 && words == 2;
-    quads->rows = is_unrolled ? quads->pitch : quads->rows;
-    if (stride == 1 && words == 2 && is_unrolled) {
-        LICHEN_QUADS(LICHEN_QUAD_3_ROWS(LICHEN_QUAD_ROW_2_1), "8");
-    } else if (stride == 1 && words == 2) {
-        LICHEN_QUADS(LICHEN_QUAD_ROWS(LICHEN_QUAD_ROW_2_1), "8");
-    } else if (stride == 1 && words == 3) {
-        LICHEN_QUADS(LICHEN_QUAD_ROWS(LICHEN_QUAD_ROW_3_1), "8");
-    } else if (stride == 1 && words == 4) {
-        LICHEN_QUADS(LICHEN_QUAD_ROWS(LICHEN_QUAD_ROW_4_1), "8");
-    } else if (words == 2 && is_unrolled) {
-        LICHEN_QUADS(LICHEN_QUAD_3_ROWS(LICHEN_QUAD_ROW_2_2), "16");
-    } else if (words == 2) {
-        LICHEN_QUADS(LICHEN_QUAD_ROWS(LICHEN_QUAD_ROW_2_2), "16");
-    } else if (words == 3) {
-        LICHEN_QUADS(LICHEN_QUAD_ROWS(LICHEN_QUAD_ROW_3_2), "16");
-    } else {
-        LICHEN_QUADS(LICHEN_QUAD_ROWS(LICHEN_QUAD_ROW_4_2), "16");
-    }
-}
-
-/* The sums of four or two neighbours over `rows` kernel rows. Four sums, two words of weights, two of the input, and four registers to find
-   them leave GCC 12 none to move them about, so it takes assembly to keep them where they are. */
-#define LICHEN_DEPTHWISE_ASM(row)                                                                                               \
-    __asm__("1:\n\t" row "add %[x], %[x], %[step]\n\tsubs %[rows], %[rows], #1\n\tbne 1b"                                      \
-            : [a0] "+&r"(a0), [a1] "+&r"(a1), [a2] "+&r"(a2), [a3] "+&r"(a3), [x] "+&r"(x), [w] "+&r"(w), [rows] "+&r"(rows),   \
-            [x0] "=&r"(x0), [x1] "=&r"(x1), [w0] "=&r"(w0), [w1] "=&r"(w1)                                                      \
-            : [step] "r"(step)                                                                                                  \
-            : "cc", "memory")
-#define LICHEN_DEPTHWISE_MAC(acc, x, w) "smlad %[a" acc "], %[x" x "], %[w" w "], %[a" acc "]\n\t"
-#define LICHEN_DEPTHWISE_X(i, offset) "ldr %[x" i "], [%[x], #" offset "]\n\t"
-#define LICHEN_DEPTHWISE_X01(offset) "ldrd %[x0], %[x1], [%[x], #" offset "]\n\t"
-#define LICHEN_DEPTHWISE_W01 "ldrd %[w0], %[w1], [%[w]], #8\n\t"
-#define LICHEN_DEPTHWISE_W0 "ldr %[w0], [%[w]], #4\n\t"
-
-/* Stride 1: a word of weights for even columns in w0, one for odd ones in w1; `near` is the input of outputs 0 and 1, `far` that of the others. */
-#define LICHEN_DEPTHWISE_2_WITH(near) LICHEN_DEPTHWISE_MAC("0", near, "0") LICHEN_DEPTHWISE_MAC("1", near, "1")
-#define LICHEN_DEPTHWISE_4_WITH(near, far) \
-    LICHEN_DEPTHWISE_2_WITH(near) LICHEN_DEPTHWISE_MAC("2", far, "0") LICHEN_DEPTHWISE_MAC("3", far, "1")
-#define LICHEN_DEPTHWISE_4_OF_2                                                            \
-    LICHEN_DEPTHWISE_W01 LICHEN_DEPTHWISE_X01("0") LICHEN_DEPTHWISE_4_WITH("0", "1")       \
-    LICHEN_DEPTHWISE_W01 LICHEN_DEPTHWISE_X("0", "8") LICHEN_DEPTHWISE_4_WITH("1", "0")
-#define LICHEN_DEPTHWISE_4_OF_3 \
-    LICHEN_DEPTHWISE_4_OF_2 LICHEN_DEPTHWISE_W01 LICHEN_DEPTHWISE_X("1", "12") LICHEN_DEPTHWISE_4_WITH("0", "1")
-#define LICHEN_DEPTHWISE_4_OF_4 \
-    LICHEN_DEPTHWISE_4_OF_3 LICHEN_DEPTHWISE_W01 LICHEN_DEPTHWISE_X("0", "16") LICHEN_DEPTHWISE_4_WITH("1", "0")
-#define LICHEN_DEPTHWISE_2_OF_2 \
-    LICHEN_DEPTHWISE_W01 LICHEN_DEPTHWISE_X01("0") LICHEN_DEPTHWISE_2_WITH("0") LICHEN_DEPTHWISE_W01 LICHEN_DEPTHWISE_2_WITH("1")
-#define LICHEN_DEPTHWISE_2_OF_3 \
-    LICHEN_DEPTHWISE_2_OF_2 LICHEN_DEPTHWISE_W01 LICHEN_DEPTHWISE_X("0", "8") LICHEN_DEPTHWISE_2_WITH("0")
-#define LICHEN_DEPTHWISE_2_OF_4                                                                          \
-    LICHEN_DEPTHWISE_2_OF_2 LICHEN_DEPTHWISE_W01 LICHEN_DEPTHWISE_X01("8") LICHEN_DEPTHWISE_2_WITH("0") \
-    LICHEN_DEPTHWISE_W01 LICHEN_DEPTHWISE_2_WITH("1")
-
-/* Stride 2: two words of weights for all columns in w0 and w1, and the words of the input in turn. */
-#define LICHEN_DEPTHWISE_4_BY_2(x0, x2, x3, x4)                                                                  \
-    LICHEN_DEPTHWISE_W01 LICHEN_DEPTHWISE_X01(x0) LICHEN_DEPTHWISE_MAC("0", "0", "0") LICHEN_DEPTHWISE_X("0", x2)    \
-    LICHEN_DEPTHWISE_MAC("0", "1", "1") LICHEN_DEPTHWISE_MAC("1", "1", "0") LICHEN_DEPTHWISE_X("1", x3)              \
-    LICHEN_DEPTHWISE_MAC("1", "0", "1") LICHEN_DEPTHWISE_MAC("2", "0", "0") LICHEN_DEPTHWISE_X("0", x4)              \
-    LICHEN_DEPTHWISE_MAC("2", "1", "1") LICHEN_DEPTHWISE_MAC("3", "1", "0") LICHEN_DEPTHWISE_MAC("3", "0", "1")
-#define LICHEN_DEPTHWISE_4_BY_2_OF_2 LICHEN_DEPTHWISE_4_BY_2("0", "8", "12", "16")
-#define LICHEN_DEPTHWISE_4_BY_2_OF_3                                                                                 \
-    LICHEN_DEPTHWISE_4_BY_2_OF_2 LICHEN_DEPTHWISE_W0 LICHEN_DEPTHWISE_MAC("1", "1", "0") LICHEN_DEPTHWISE_MAC("2", "0", "0") \
-    LICHEN_DEPTHWISE_X("0", "8") LICHEN_DEPTHWISE_X("1", "20") LICHEN_DEPTHWISE_MAC("0", "0", "0") LICHEN_DEPTHWISE_MAC("3", "1", "0")
-#define LICHEN_DEPTHWISE_4_BY_2_OF_4 LICHEN_DEPTHWISE_4_BY_2_OF_2 LICHEN_DEPTHWISE_4_BY_2("8", "16", "20", "24")
-#define LICHEN_DEPTHWISE_2_BY_2(x0, x2)                                                                             \
-    LICHEN_DEPTHWISE_W01 LICHEN_DEPTHWISE_X01(x0) LICHEN_DEPTHWISE_MAC("0", "0", "0") LICHEN_DEPTHWISE_X("0", x2)    \
-    LICHEN_DEPTHWISE_MAC("0", "1", "1") LICHEN_DEPTHWISE_MAC("1", "1", "0") LICHEN_DEPTHWISE_MAC("1", "0", "1")
-#define LICHEN_DEPTHWISE_2_BY_2_OF_2 LICHEN_DEPTHWISE_2_BY_2("0", "8")
-#define LICHEN_DEPTHWISE_2_BY_2_OF_3                                                                                 \
-    LICHEN_DEPTHWISE_2_BY_2_OF_2 LICHEN_DEPTHWISE_W0 LICHEN_DEPTHWISE_X("1", "12") LICHEN_DEPTHWISE_MAC("0", "0", "0") \
-    LICHEN_DEPTHWISE_MAC("1", "1", "0")
-#define LICHEN_DEPTHWISE_2_BY_2_OF_4 LICHEN_DEPTHWISE_2_BY_2_OF_2 LICHEN_DEPTHWISE_2_BY_2("8", "16")
-
-/* In assembly, if there is assembly for these widths. */
-LICHEN_INLINE int lichen_depthwise_in_asm_dsp(
-    const uint32_t *x, const uint32_t *w, int rows, int pitch, int32_t *acc, int count, int words, int stride)
-{
-    const int step = 4 * pitch;
-    int32_t a0 = acc[0], a1 = a0, a2 = a0, a3 = a0;
-    uint32_t x0, x1, w0, w1;
-    if (stride == 1 && words == 2 && count == 4) {
-        LICHEN_DEPTHWISE_ASM(LICHEN_DEPTHWISE_4_OF_2);
-    } else if (stride == 1 && words == 2) {
-        LICHEN_DEPTHWISE_ASM(LICHEN_DEPTHWISE_2_OF_2);
-    } else if (stride == 1 && words == 3 && count == 4) {
-        LICHEN_DEPTHWISE_ASM(LICHEN_DEPTHWISE_4_OF_3);
-    } else if (stride == 1 && words == 3) {
-        LICHEN_DEPTHWISE_ASM(LICHEN_DEPTHWISE_2_OF_3);
-    } else if (stride == 1 && words == 4 && count == 4) {
-        LICHEN_DEPTHWISE_ASM(LICHEN_DEPTHWISE_4_OF_4);
-    } else if (stride == 1 && words == 4) {
-        LICHEN_DEPTHWISE_ASM(LICHEN_DEPTHWISE_2_OF_4);
-    } else if (stride == 2 && words == 2 && count == 4) {
-        LICHEN_DEPTHWISE_ASM(LICHEN_DEPTHWISE_4_BY_2_OF_2);
-    } else if (stride == 2 && words == 2) {
-        LICHEN_DEPTHWISE_ASM(LICHEN_DEPTHWISE_2_BY_2_OF_2);
-    } else if (stride == 2 && words == 3 && count == 4) {
-        LICHEN_DEPTHWISE_ASM(LICHEN_DEPTHWISE_4_BY_2_OF_3);
-    } else if (stride == 2 && words == 3) {
-        LICHEN_DEPTHWISE_ASM(LICHEN_DEPTHWISE_2_BY_2_OF_3);
-    } else if (stride == 2 && words == 4 && count == 4) {
-        LICHEN_DEPTHWISE_ASM(LICHEN_DEPTHWISE_4_BY_2_OF_4);
-    } else if (stride == 2 && words == 4) {
-        LICHEN_DEPTHWISE_ASM(LICHEN_DEPTHWISE_2_BY_2_OF_4);
-    } else {
-        return 0;
-    }
-    acc[0] = a0;
-    acc[1] = a1;
-    acc[2] = a2;
-    acc[3] = a3;
-    return 1;
-}
-
-#endif
+typedef void lichen_depthwise_loop_dsp(lichen_depthwise_tile_dsp *tile);
 
 /* acc[i] = bias + the products of `rows` kernel rows, for `count` outputs beside each other: 4 or 2. */
 LICHEN_INLINE void lichen_depthwise_sums_dsp(const uint32_t *x, const uint32_t *w, int rows, int pitch, int32_t bias, int32_t *acc,
     int count, int words, int stride)
 {
     acc[0] = acc[1] = acc[2] = acc[3] = bias;
-#if LICHEN_HAS_DSP && defined(__OPTIMIZE__)
-    if (lichen_depthwise_in_asm_dsp(x, w, rows, pitch, acc, count, words, stride)) {
-        return;
-    }
-#endif
     for (; rows > 0; rows--, x += pitch) {
         for (int j = 0; j < words; j++, w += 3 - stride) {
             if (stride == 1) {
@@ -300,110 +94,319 @@ LICHEN_LOOP void lichen_depthwise_store_dsp(const lichen_depthwise_tile_dsp *til
 {
     const lichen_depthwise_conv2d_s8_dsp_params *p = tile->p;
     for (int i = 0; i < count; i++, out += p->in_c) {
-        const int32_t x = lichen_requantise_dsp(tile->channel.scale, acc[i], p->out_zero, p->finish);
+        const int32_t x = lichen_requantise_dsp(tile->scale, acc[i], p->out_zero, p->finish);
         *out = lichen_narrow_dsp(x, p->low, p->high);
     }
 }
 
-LICHEN_INLINE int8_t lichen_depthwise_int8_dsp(lichen_scale_dsp scale, int32_t acc, int zero, int finish)
-{
-    return (int8_t)lichen_ssat8(lichen_requantise_dsp(scale, acc, zero, finish));
-}
-
 /* All outputs of a tile's channel. */
-LICHEN_INLINE void lichen_depthwise_outputs_dsp(const lichen_depthwise_tile_dsp *tile, int words, int stride, int finish)
+LICHEN_INLINE void lichen_depthwise_outputs_dsp(const lichen_depthwise_tile_dsp *tile, int words, int stride)
 {
     const lichen_depthwise_conv2d_s8_dsp_params *p = tile->p;
     const int pitch = p->tile_pitch, step = p->in_c;
     for (const lichen_depthwise_row_dsp *row = tile->rows; row < tile->end; row++) {
-        const uint32_t *x = tile->x + row->x;
-        int8_t *out = tile->out + row->out;
+        const uint32_t *x = tile->x_base + row->x;
+        int8_t *out = tile->out_base + row->out;
         int32_t acc[4];
         int left = tile->columns;
-#if LICHEN_HAS_DSP && defined(__OPTIMIZE__)
-        if (finish != LICHEN_ANY_RATIO && left >= 4) {
-            const int fours = left / 4;
-            lichen_depthwise_quads_dsp quads;
-            quads.x = x;
-            quads.w = tile->w + row->w;
-            quads.rows = row->rows;
-            quads.bias = tile->channel.bias;
-            quads.doubled = tile->channel.scale.doubled;
-            quads.shift = tile->channel.scale.shift;
-            quads.zero = p->out_zero;
-            quads.out = out;
-            quads.step = step;
-            quads.end = out + 4 * fours * step;
-            quads.pitch = 4 * pitch;
-            lichen_depthwise_quads_asm_dsp(&quads, words, stride);
-            x += 2 * stride * fours;
-            out += 4 * step * fours;
-            left -= 4 * fours;
-        }
-#endif
-        for (; left >= 3; left -= 4, x += 2 * stride) {
-            lichen_depthwise_sums_dsp(x, tile->w + row->w, row->rows, pitch, tile->channel.bias, acc, 4, words, stride);
-            if (finish == LICHEN_ANY_RATIO) {
-                lichen_depthwise_store_dsp(tile, acc, out, left < 4 ? left : 4);
-                out += 4 * step;
-            } else {
-                const lichen_scale_dsp scale = tile->channel.scale;
-                const int zero = p->out_zero;
-                *out = lichen_depthwise_int8_dsp(scale, acc[0], zero, finish);
-                out[step] = lichen_depthwise_int8_dsp(scale, acc[1], zero, finish);
-                out += 2 * step;
-                *out = lichen_depthwise_int8_dsp(scale, acc[2], zero, finish);
-                if (left > 3) {
-                    out[step] = lichen_depthwise_int8_dsp(scale, acc[3], zero, finish);
-                }
-                out += 2 * step;
-            }
+        for (; left >= 3; left -= 4, x += 2 * stride, out += 4 * step) {
+            lichen_depthwise_sums_dsp(x, tile->w_base + row->w, row->rows, pitch, tile->bias, acc, 4, words, stride);
+            lichen_depthwise_store_dsp(tile, acc, out, left < 4 ? left : 4);
         }
         if (left > 0) {
-            lichen_depthwise_sums_dsp(x, tile->w + row->w, row->rows, pitch, tile->channel.bias, acc, 2, words, stride);
-            if (finish == LICHEN_ANY_RATIO) {
-                lichen_depthwise_store_dsp(tile, acc, out, left);
-            } else {
-                *out = lichen_depthwise_int8_dsp(tile->channel.scale, acc[0], p->out_zero, finish);
-                if (left > 1) {
-                    out[step] = lichen_depthwise_int8_dsp(tile->channel.scale, acc[1], p->out_zero, finish);
-                }
-            }
+            lichen_depthwise_sums_dsp(x, tile->w_base + row->w, row->rows, pitch, tile->bias, acc, 2, words, stride);
+            lichen_depthwise_store_dsp(tile, acc, out, left);
         }
     }
 }
 
-/* The loops: one for each width and stride, shared by all layers; those that no layer takes are dropped. */
-#define LICHEN_DEPTHWISE_LOOP(words, stride)                                                          \
-    LICHEN_LOOP void lichen_depthwise_##words##_by_##stride##_dsp(const lichen_depthwise_tile_dsp *tile) \
-    {                                                                                                 \
-        lichen_depthwise_outputs_dsp(tile, words, stride, LICHEN_BELOW_HALF);                         \
+#if LICHEN_HAS_DSP && defined(__OPTIMIZE__)
+
+/* How this works inside: r0 and r1 point to the input and the weights of a kernel row, of which r2 are left. r3 to r6 are the sums of four
+   outputs, r8 to r10 and r12 weights, r11 and lr words of the input. So all registers are used, and GCC 12 would move about what has none. */
+#define LICHEN_DEPTHWISE_MAC(acc, x, w) "smlad " acc ", " x ", " w ", " acc "\n\t"
+#define LICHEN_DEPTHWISE_HIGH(acc) "smmlar " acc ", " acc ", r8, " acc "\n\t"
+#define LICHEN_DEPTHWISE_AWAY(acc) "add " acc ", " acc ", " acc ", asr #31\n\t"
+#define LICHEN_DEPTHWISE_SHIFT(acc) "smmlsr " acc ", " acc ", r9, r10\n\tssat " acc ", #8, " acc "\n\t"
+#define LICHEN_DEPTHWISE_UP(acc) LICHEN_DEPTHWISE_HIGH(acc) LICHEN_DEPTHWISE_SHIFT(acc)
+#define LICHEN_DEPTHWISE_BOTH_WAYS(acc) LICHEN_DEPTHWISE_HIGH(acc) LICHEN_DEPTHWISE_AWAY(acc) LICHEN_DEPTHWISE_SHIFT(acc)
+
+/* Begins a row of outputs. */
+#define LICHEN_DEPTHWISE_ROW                                                                                            \
+    "ldr r8, [%[s], #44]\n\tldm r8!, {r0, r1, r2, r3}\n\tldrd r9, r10, [%[s], #52]\n\tldrd r11, r12, [%[s], #60]\n\t"   \
+    "add r0, r9, r0, lsl #2\n\tadd r1, r10, r1, lsl #2\n\tadd r11, r11, r3\n\tadd r12, r12, r11\n\t"                    \
+    "str r8, [%[s], #44]\n\tstm %[s], {r0, r1, r2}\n\tstr r11, [%[s], #28]\n\tstr r12, [%[s], #68]\n\t"
+
+/* The products of all kernel rows, or of three. */
+#define LICHEN_DEPTHWISE_BEGIN "ldm %[s], {r0, r1, r2, r3}\n\tmov r4, r3\n\tmov r5, r3\n\tmov r6, r3\n"
+#define LICHEN_DEPTHWISE_ALL(row) "2:\n\t" row "ldr r11, [%[s], #40]\n\tsubs r2, r2, #1\n\tadd r0, r0, r11\n\tbne 2b\n\t"
+#define LICHEN_DEPTHWISE_THREE(row) "\tldr r2, [%[s], #40]\n\t" row "add r0, r0, r2\n\t" row "add r0, r0, r2\n\t" row
+
+/* Stores four outputs and goes on to the next four of the row, if there are any; or two. Where an output is one too many, its place is
+   that of the one before, which is stored later. */
+#define LICHEN_DEPTHWISE_END4(finish, by, again)                                                                       \
+    "ldrd r8, r9, [%[s], #16]\n\tldrd r10, r11, [%[s], #24]\n\tldrd r0, r1, [%[s], #32]\n\tldr r2, [%[s]]\n\t"           \
+    finish("r3") finish("r4") finish("r5") finish("r6")                                                               \
+    "strb r6, [r11, r1]\n\tstrb r3, [r11]\n\tstrb r4, [r11, r0]\n\tstrb r5, [r11, r0, lsl #1]\n\t"                    \
+    "ldr r1, [%[s], #68]\n\tadd r11, r11, r0, lsl #2\n\tadd r2, r2, #" by "\n\tstr r11, [%[s], #28]\n\t"               \
+    "str r2, [%[s]]\n\tcmp r11, r1\n\tbne " again "\n\t"
+#define LICHEN_DEPTHWISE_END_ANY(finish, by)                                                                           \
+    "ldrd r8, r9, [%[s], #16]\n\tldrd r10, r11, [%[s], #24]\n\tldrd r0, r1, [%[s], #32]\n\tldr r2, [%[s]]\n\t"           \
+    finish("r3") finish("r4") finish("r5") finish("r6")                                                               \
+    "ldrd r8, r9, [%[s], #88]\n\tstrb r6, [r11, r1]\n\tstrb r5, [r11, r9]\n\tstrb r4, [r11, r8]\n\tstrb r3, [r11]\n\t"   \
+    "ldr r1, [%[s], #68]\n\tadd r11, r11, r0, lsl #2\n\tadd r2, r2, #" by "\n\tstr r11, [%[s], #28]\n\t"               \
+    "str r2, [%[s]]\n\tcmp r11, r1\n\tbne 1b\n\t"
+#define LICHEN_DEPTHWISE_END2(finish)                                                                                  \
+    "ldrd r8, r9, [%[s], #16]\n\tldrd r10, r11, [%[s], #24]\n\tldr r1, [%[s], #76]\n\t" finish("r3") finish("r4")       \
+    "strb r4, [r11, r1]\n\tstrb r3, [r11]\n\t"
+
+/* All rows: fours, of which there may be none, then one or two outputs. */
+#define LICHEN_DEPTHWISE_ROWS(four, two)                                                                                \
+    __asm__ volatile("ldr r0, [%[s], #80]\n\tstr r0, [%[s], #44]\n"                                                     \
+                     "0:\n\t" LICHEN_DEPTHWISE_ROW "cmp r11, r12\n\tbeq 5f\n\t" four                                   \
+                     "5:\n\tldr r0, [%[s], #72]\n\tcmp r0, #0\n\tbeq 7f\n\t" two                                       \
+                     "7:\n\tldrd r0, r1, [%[s], #44]\n\tcmp r0, r1\n\tbne 0b"                                            \
+                     :                                                                                                  \
+                     : [s] "r"(tile)                                                                                    \
+                     : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory")
+#define LICHEN_DEPTHWISE_FOURS(row, finish, by) \
+    "1:\n\t" LICHEN_DEPTHWISE_BEGIN LICHEN_DEPTHWISE_ALL(row) LICHEN_DEPTHWISE_END4(finish, by, "1b")
+#define LICHEN_DEPTHWISE_FOURS_3(row, finish, by)                                                                       \
+    "cmp r2, #3\n\tbeq 4f\n" LICHEN_DEPTHWISE_FOURS(row, finish, by)                                                    \
+    "b 5f\n4:\n\t" LICHEN_DEPTHWISE_BEGIN LICHEN_DEPTHWISE_THREE(row) LICHEN_DEPTHWISE_END4(finish, by, "4b")
+#define LICHEN_DEPTHWISE_FOURS_ANY(row, finish, by) \
+    "1:\n\t" LICHEN_DEPTHWISE_BEGIN LICHEN_DEPTHWISE_ALL(row) LICHEN_DEPTHWISE_END_ANY(finish, by)
+#define LICHEN_DEPTHWISE_NONE(row, finish) ""
+#define LICHEN_DEPTHWISE_TWO(row, finish) LICHEN_DEPTHWISE_BEGIN LICHEN_DEPTHWISE_ALL(row) LICHEN_DEPTHWISE_END2(finish)
+
+/* A kernel row of so many words, for four outputs or two, with stride 1 or 2. */
+#define LICHEN_DEPTHWISE_4_OF_2_BY_1 \
+    "ldm r1!, {r8, r9, r10, r12}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") "ldr r11, [r0, #8]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") LICHEN_DEPTHWISE_MAC("r5", "lr", "r8") LICHEN_DEPTHWISE_MAC("r6", "lr", "r9") \
+    LICHEN_DEPTHWISE_MAC("r5", "r11", "r10") LICHEN_DEPTHWISE_MAC("r6", "r11", "r12")
+#define LICHEN_DEPTHWISE_4_OF_3_BY_1 \
+    "ldm r1!, {r8, r9, r10, r12}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") \
+    LICHEN_DEPTHWISE_MAC("r5", "lr", "r8") LICHEN_DEPTHWISE_MAC("r6", "lr", "r9") "ldrd r11, lr, [r0, #8]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r5", "r11", "r10") LICHEN_DEPTHWISE_MAC("r6", "r11", "r12") "ldrd r8, r9, [r1], #8\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r5", "lr", "r8") LICHEN_DEPTHWISE_MAC("r6", "lr", "r9")
+#define LICHEN_DEPTHWISE_4_OF_4_BY_1 \
+    "ldm r1!, {r8, r9, r10, r12}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") \
+    LICHEN_DEPTHWISE_MAC("r5", "lr", "r8") LICHEN_DEPTHWISE_MAC("r6", "lr", "r9") "ldrd r11, lr, [r0, #8]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r5", "r11", "r10") LICHEN_DEPTHWISE_MAC("r6", "r11", "r12") "ldm r1!, {r8, r9, r10, r12}\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") "ldr r11, [r0, #16]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") LICHEN_DEPTHWISE_MAC("r5", "lr", "r8") LICHEN_DEPTHWISE_MAC("r6", "lr", "r9") \
+    LICHEN_DEPTHWISE_MAC("r5", "r11", "r10") LICHEN_DEPTHWISE_MAC("r6", "r11", "r12")
+#define LICHEN_DEPTHWISE_2_OF_2_BY_1 \
+    "ldm r1!, {r8, r9, r10, r12}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12")
+#define LICHEN_DEPTHWISE_2_OF_3_BY_1 \
+    "ldm r1!, {r8, r9, r10, r12}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") \
+    "ldr r11, [r0, #8]\n\t" "ldrd r8, r9, [r1], #8\n\t" LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9")
+#define LICHEN_DEPTHWISE_2_OF_4_BY_1 \
+    "ldm r1!, {r8, r9, r10, r12}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") \
+    "ldrd r11, lr, [r0, #8]\n\t" "ldm r1!, {r8, r9, r10, r12}\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12")
+#define LICHEN_DEPTHWISE_4_OF_2_BY_2 \
+    "ldrd r8, r9, [r1], #8\n\t" "ldrd r11, lr, [r0, #0]\n\t" "ldrd r10, r12, [r0, #8]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r3", "lr", "r9") LICHEN_DEPTHWISE_MAC("r4", "lr", "r8") LICHEN_DEPTHWISE_MAC("r4", "r10", "r9") \
+    LICHEN_DEPTHWISE_MAC("r5", "r10", "r8") "ldr r11, [r0, #16]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r5", "r12", "r9") LICHEN_DEPTHWISE_MAC("r6", "r12", "r8") LICHEN_DEPTHWISE_MAC("r6", "r11", "r9")
+#define LICHEN_DEPTHWISE_4_OF_3_BY_2 \
+    "ldm r1!, {r8, r9, r10}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r3", "lr", "r9") LICHEN_DEPTHWISE_MAC("r4", "lr", "r8") \
+    "ldrd r12, r11, [r0, #8]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r12", "r10") LICHEN_DEPTHWISE_MAC("r4", "r12", "r9") LICHEN_DEPTHWISE_MAC("r5", "r12", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r10") \
+    LICHEN_DEPTHWISE_MAC("r5", "r11", "r9") LICHEN_DEPTHWISE_MAC("r6", "r11", "r8") "ldrd r12, r11, [r0, #16]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r5", "r12", "r10") LICHEN_DEPTHWISE_MAC("r6", "r12", "r9") LICHEN_DEPTHWISE_MAC("r6", "r11", "r10")
+#define LICHEN_DEPTHWISE_4_OF_4_BY_2 \
+    "ldm r1!, {r8, r9, r10, r12}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r3", "lr", "r9") LICHEN_DEPTHWISE_MAC("r4", "lr", "r8") \
+    "ldr r11, [r0, #8]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r10") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r5", "r11", "r8") \
+    "ldrd r11, lr, [r0, #12]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r12") LICHEN_DEPTHWISE_MAC("r4", "r11", "r10") LICHEN_DEPTHWISE_MAC("r5", "r11", "r9") LICHEN_DEPTHWISE_MAC("r6", "r11", "r8") \
+    LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") LICHEN_DEPTHWISE_MAC("r5", "lr", "r10") LICHEN_DEPTHWISE_MAC("r6", "lr", "r9") \
+    "ldrd r11, lr, [r0, #20]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r5", "r11", "r12") LICHEN_DEPTHWISE_MAC("r6", "r11", "r10") LICHEN_DEPTHWISE_MAC("r6", "lr", "r12")
+#define LICHEN_DEPTHWISE_2_OF_2_BY_2 \
+    "ldrd r8, r9, [r1], #8\n\t" "ldrd r11, lr, [r0, #0]\n\t" "ldr r10, [r0, #8]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r3", "lr", "r9") LICHEN_DEPTHWISE_MAC("r4", "lr", "r8") LICHEN_DEPTHWISE_MAC("r4", "r10", "r9")
+#define LICHEN_DEPTHWISE_2_OF_3_BY_2 \
+    "ldm r1!, {r8, r9, r10}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r3", "lr", "r9") LICHEN_DEPTHWISE_MAC("r4", "lr", "r8") \
+    "ldrd r11, lr, [r0, #8]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r10") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r4", "lr", "r10")
+#define LICHEN_DEPTHWISE_2_OF_4_BY_2 \
+    "ldm r1!, {r8, r9, r10, r12}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r3", "lr", "r9") LICHEN_DEPTHWISE_MAC("r4", "lr", "r8") \
+    "ldrd r11, lr, [r0, #8]\n\t" \
+    LICHEN_DEPTHWISE_MAC("r3", "r11", "r10") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r3", "lr", "r12") LICHEN_DEPTHWISE_MAC("r4", "lr", "r10") \
+    "ldr r11, [r0, #16]\n\t" LICHEN_DEPTHWISE_MAC("r4", "r11", "r12")
+
+/* The same of any number of words, for four outputs of which up to three are too many: then it reads up to two words too far. */
+#define LICHEN_DEPTHWISE_4_OF_ANY_BY_1                                                                      \
+    "mov lr, r0\n\tldr r12, [%[s], #84]\n\tldr r11, [lr], #4\n"                                            \
+    "3:\n\tldrd r8, r9, [r1], #8\n\tmov r10, r11\n\tldr r11, [lr], #4\n\tsubs r12, r12, #1\n\t"             \
+    LICHEN_DEPTHWISE_MAC("r3", "r10", "r8") LICHEN_DEPTHWISE_MAC("r4", "r10", "r9")                         \
+    LICHEN_DEPTHWISE_MAC("r5", "r11", "r8") LICHEN_DEPTHWISE_MAC("r6", "r11", "r9") "bne 3b\n\t"
+#define LICHEN_DEPTHWISE_4_OF_ANY_BY_2                                                                      \
+    "mov lr, r0\n\tldr r12, [%[s], #84]\n"                                                                 \
+    "3:\n\tldr r8, [r1], #4\n\tldrd r10, r11, [lr]\n\tsubs r12, r12, #1\n\t"                               \
+    LICHEN_DEPTHWISE_MAC("r3", "r10", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r8")                         \
+    "ldrd r10, r11, [lr, #8]\n\tadd lr, lr, #4\n\t"                                                        \
+    LICHEN_DEPTHWISE_MAC("r5", "r10", "r8") LICHEN_DEPTHWISE_MAC("r6", "r11", "r8") "bne 3b\n\t"
+
+/* The loop for so many words, stride and finish, all known at compile time. */
+#define LICHEN_DEPTHWISE_CASE(words_, stride_, fours, two, by)                                                                   \
+    if (words == LICHEN_DEPTHWISE_##words_ && stride == stride_ && finish == LICHEN_CLAMPED_AT_ZERO) {                                              \
+        LICHEN_DEPTHWISE_ROWS(fours(LICHEN_DEPTHWISE_4_OF_##words_##_BY_##stride_, LICHEN_DEPTHWISE_UP, by),                     \
+            two(LICHEN_DEPTHWISE_2_OF_##words_##_BY_##stride_, LICHEN_DEPTHWISE_UP));                           \
+    } else if (words == LICHEN_DEPTHWISE_##words_ && stride == stride_) {                                                        \
+        LICHEN_DEPTHWISE_ROWS(fours(LICHEN_DEPTHWISE_4_OF_##words_##_BY_##stride_, LICHEN_DEPTHWISE_BOTH_WAYS, by),              \
+            two(LICHEN_DEPTHWISE_2_OF_##words_##_BY_##stride_, LICHEN_DEPTHWISE_BOTH_WAYS));                    \
+    }
+LICHEN_INLINE void lichen_depthwise_asm_dsp(lichen_depthwise_tile_dsp *tile, int words, int stride, int finish)
+{
+    LICHEN_DEPTHWISE_CASE(2, 1, LICHEN_DEPTHWISE_FOURS_3, LICHEN_DEPTHWISE_TWO, "8")
+    LICHEN_DEPTHWISE_CASE(3, 1, LICHEN_DEPTHWISE_FOURS, LICHEN_DEPTHWISE_TWO, "8")
+    LICHEN_DEPTHWISE_CASE(4, 1, LICHEN_DEPTHWISE_FOURS, LICHEN_DEPTHWISE_TWO, "8")
+    LICHEN_DEPTHWISE_CASE(2, 2, LICHEN_DEPTHWISE_FOURS_3, LICHEN_DEPTHWISE_TWO, "16")
+    LICHEN_DEPTHWISE_CASE(3, 2, LICHEN_DEPTHWISE_FOURS, LICHEN_DEPTHWISE_TWO, "16")
+    LICHEN_DEPTHWISE_CASE(4, 2, LICHEN_DEPTHWISE_FOURS, LICHEN_DEPTHWISE_TWO, "16")
+    LICHEN_DEPTHWISE_CASE(ANY, 1, LICHEN_DEPTHWISE_FOURS_ANY, LICHEN_DEPTHWISE_NONE, "8")
+    LICHEN_DEPTHWISE_CASE(ANY, 2, LICHEN_DEPTHWISE_FOURS_ANY, LICHEN_DEPTHWISE_NONE, "16")
+}
+
+/* All outputs of a tile's channel, for ratios below 1/2. Three columns are four, of which the last is one too many; for any words, a rest of
+   one or two as well. */
+LICHEN_INLINE void lichen_depthwise_fast_dsp(lichen_depthwise_tile_dsp *tile, int words, int stride, int finish)
+{
+    const int step = tile->step, least = words == LICHEN_DEPTHWISE_ANY ? 1 : 3;
+    int left = tile->columns;
+    do {
+        const int rest = left % 4, is_rest = left < 4 && left >= least, fours = is_rest ? 4 : left - rest;
+        tile->second = is_rest && left == 1 ? 0 : step;
+        tile->third = is_rest && left < 3 ? tile->second : 2 * step;
+        tile->last = is_rest ? tile->third : 3 * step;
+        tile->span = fours * step;
+        tile->rest = rest > 0 && rest < least;
+        tile->rest_last = rest == 1 ? 0 : step;
+        lichen_depthwise_asm_dsp(tile, words, stride, finish);
+        tile->x_base += fours / 2 * stride;
+        tile->out_base += fours * step;
+        left = rest >= least && !is_rest ? rest : 0;
+    } while (left > 0);
+}
+
+#else
+
+LICHEN_INLINE void lichen_depthwise_fast_dsp(lichen_depthwise_tile_dsp *tile, int words, int stride, int finish)
+{
+    (void)finish;
+    lichen_depthwise_outputs_dsp(tile, words == LICHEN_DEPTHWISE_ANY ? tile->words : words, stride);
+}
+
+#endif
+
+/* The loops: one for each width, stride and finish, shared by all layers; those that no layer takes are dropped. */
+#define LICHEN_DEPTHWISE_LOOP(words, stride)                                                                     \
+    LICHEN_LOOP void lichen_depthwise_##words##_by_##stride##_dsp(lichen_depthwise_tile_dsp *tile)               \
+    {                                                                                                            \
+        lichen_depthwise_fast_dsp(tile, LICHEN_DEPTHWISE_##words, stride, LICHEN_BELOW_HALF);                    \
+    }                                                                                                            \
+    LICHEN_LOOP void lichen_depthwise_##words##_by_##stride##_clamped_dsp(lichen_depthwise_tile_dsp *tile)       \
+    {                                                                                                            \
+        lichen_depthwise_fast_dsp(tile, LICHEN_DEPTHWISE_##words, stride, LICHEN_CLAMPED_AT_ZERO);               \
     }
 LICHEN_DEPTHWISE_LOOP(2, 1)
 LICHEN_DEPTHWISE_LOOP(3, 1)
 LICHEN_DEPTHWISE_LOOP(4, 1)
+LICHEN_DEPTHWISE_LOOP(ANY, 1)
 LICHEN_DEPTHWISE_LOOP(2, 2)
 LICHEN_DEPTHWISE_LOOP(3, 2)
 LICHEN_DEPTHWISE_LOOP(4, 2)
+LICHEN_DEPTHWISE_LOOP(ANY, 2)
 
-/* Any width. */
-LICHEN_LOOP void lichen_depthwise_any_dsp(const lichen_depthwise_tile_dsp *tile)
+/* Any width and ratios. */
+LICHEN_LOOP void lichen_depthwise_general_dsp(lichen_depthwise_tile_dsp *tile)
 {
-    if (tile->p->stride_w == 1) {
-        lichen_depthwise_outputs_dsp(tile, tile->p->tap_words, 1, LICHEN_ANY_RATIO);
-    } else {
-        lichen_depthwise_outputs_dsp(tile, tile->p->tap_words, 2, LICHEN_ANY_RATIO);
+    lichen_depthwise_outputs_dsp(tile, tile->words, tile->p->stride_w);
+}
+
+/* The loop for a layer, known at compile time. To save flash, all widths and ratios below 1/2 share a loop. */
+LICHEN_INLINE lichen_depthwise_loop_dsp *lichen_depthwise_loop_for_dsp(int words, int stride, int finish)
+{
+#if defined(LICHEN_OPTIMIZE_SPEED)
+    const int is_clamped = finish == LICHEN_CLAMPED_AT_ZERO;
+#define LICHEN_DEPTHWISE_TAKE(words_, stride_)                                                                           \
+    if (words == words_ && stride == stride_ && finish != LICHEN_ANY_RATIO) {                                            \
+        return is_clamped ? lichen_depthwise_##words_##_by_##stride_##_clamped_dsp : lichen_depthwise_##words_##_by_##stride_##_dsp; \
+    }
+    LICHEN_DEPTHWISE_TAKE(2, 1)
+    LICHEN_DEPTHWISE_TAKE(3, 1)
+    LICHEN_DEPTHWISE_TAKE(4, 1)
+    LICHEN_DEPTHWISE_TAKE(2, 2)
+    LICHEN_DEPTHWISE_TAKE(3, 2)
+    LICHEN_DEPTHWISE_TAKE(4, 2)
+#else
+    (void)words;
+#endif
+    return finish == LICHEN_ANY_RATIO ? lichen_depthwise_general_dsp
+           : stride == 1              ? lichen_depthwise_ANY_by_1_dsp
+                                      : lichen_depthwise_ANY_by_2_dsp;
+}
+
+/* A word of each of four channels, those of the second one `plane` bytes further on, and so on. */
+LICHEN_INLINE void lichen_depthwise_put_dsp(uint32_t *to, int plane, uint32_t word0, uint32_t word1, uint32_t word2, uint32_t word3)
+{
+    uint8_t *const bytes = (uint8_t *)to;
+    memcpy(bytes, &word0, sizeof word0);
+    memcpy(bytes + plane, &word1, sizeof word1);
+    memcpy(bytes + 2 * plane, &word2, sizeof word2);
+    memcpy(bytes + 3 * plane, &word3, sizeof word3);
+}
+
+/* `pairs` pairs of pixels of four channels, less the zero point. */
+#if LICHEN_HAS_DSP && defined(__OPTIMIZE__)
+
+LICHEN_INLINE void lichen_depthwise_pairs_dsp(const int8_t *from, int step, int pairs, uint32_t minus, uint32_t *to, int plane)
+{
+    const int plane3 = 3 * plane;
+    uint32_t x0, x1, x2, x3, x4;
+    __asm__ volatile("1:\n\t"
+                     "ldr %[x0], [%[from]]\n\tldr %[x1], [%[from], %[step]]\n\tadd %[from], %[from], %[step], lsl #1\n\t"
+                     "sxtab16 %[x2], %[minus], %[x0]\n\tsxtab16 %[x3], %[minus], %[x1]\n\t"
+                     "sxtab16 %[x0], %[minus], %[x0], ror #8\n\tsxtab16 %[x1], %[minus], %[x1], ror #8\n\t"
+                     "pkhbt %[x4], %[x2], %[x3], lsl #16\n\tpkhtb %[x2], %[x3], %[x2], asr #16\n\t"
+                     "pkhbt %[x3], %[x0], %[x1], lsl #16\n\tpkhtb %[x0], %[x1], %[x0], asr #16\n\t"
+                     "str %[x0], [%[to], %[plane3]]\n\tstr %[x2], [%[to], %[plane], lsl #1]\n\t"
+                     "str %[x3], [%[to], %[plane]]\n\tstr %[x4], [%[to]], #4\n\t"
+                     "subs %[pairs], %[pairs], #1\n\tbne 1b"
+                     : [from] "+&r"(from), [to] "+&r"(to), [pairs] "+&r"(pairs), [x0] "=&r"(x0), [x1] "=&r"(x1), [x2] "=&r"(x2),
+                     [x3] "=&r"(x3), [x4] "=&r"(x4)
+                     : [step] "r"(step), [minus] "r"(minus), [plane] "r"(plane), [plane3] "r"(plane3)
+                     : "cc", "memory");
+}
+
+#else
+
+LICHEN_INLINE void lichen_depthwise_pairs_dsp(const int8_t *from, int step, int pairs, uint32_t minus, uint32_t *to, int plane)
+{
+    for (; pairs > 0; pairs--, from += 2 * step, to++) {
+        const uint32_t x = lichen_load_word(from), y = lichen_load_word(from + step);
+        const uint32_t even0 = lichen_sxtab16(minus, x), even1 = lichen_sxtab16(minus, y);
+        const uint32_t odd0 = lichen_sxtab16_odd(minus, x), odd1 = lichen_sxtab16_odd(minus, y);
+        lichen_depthwise_put_dsp(to, plane, lichen_pack_low(even0, even1), lichen_pack_low(odd0, odd1), lichen_pack_high(even0, even1),
+            lichen_pack_high(odd0, odd1));
     }
 }
 
-/* Two pixels of four channels as words: channel c's at to[c * plane]. */
-LICHEN_INLINE void lichen_depthwise_put_dsp(uint32_t *to, int plane, uint32_t even0, uint32_t odd0, uint32_t even1, uint32_t odd1)
-{
-    to[0] = lichen_pack_low(even0, even1);
-    to[plane] = lichen_pack_low(odd0, odd1);
-    to[2 * plane] = lichen_pack_high(even0, even1);
-    to[3 * plane] = lichen_pack_high(odd0, odd1);
-}
+#endif
 
 /* The part of the input that a tile sees. */
 typedef struct {
@@ -418,39 +421,37 @@ typedef struct {
 /* Four channels of it from channel c on. Their padding is zero, and is neither read nor written. */
 LICHEN_LOOP void lichen_depthwise_gather_dsp(const lichen_depthwise_input_dsp *input, int c, uint32_t *to)
 {
-    const int step = input->step, plane = (input->last - input->first) * input->pitch;
+    const int step = input->step, is_odd = input->left & 1, pairs = (input->pixels - is_odd) / 2;
+    const int plane = 4 * (input->last - input->first) * input->pitch;
     const uint32_t minus = input->minus_zero;
     to += input->left / 2;
     for (int y = input->first; y < input->last; y++, to += input->pitch) {
         const int8_t *from = lichen_window_row_s8(input->in, y, input->length) + input->offset + c;
-        uint32_t *word = to;
-        int pixels = input->pixels;
-        if (input->left & 1) {
-            const uint32_t x = lichen_load_word(from);
-            lichen_depthwise_put_dsp(word, plane, 0, 0, lichen_sxtab16(minus, x), lichen_sxtab16_odd(minus, x));
+        if (is_odd) {
+            const uint32_t x = lichen_load_word(from), even = lichen_sxtab16(minus, x), odd = lichen_sxtab16_odd(minus, x);
+            lichen_depthwise_put_dsp(to, plane, even << 16, odd << 16, even & 0xffff0000u, odd & 0xffff0000u);
             from += step;
-            word++;
-            pixels--;
         }
-        for (; pixels >= 2; pixels -= 2, from += 2 * step, word++) {
-            const uint32_t x0 = lichen_load_word(from), x1 = lichen_load_word(from + step);
-            lichen_depthwise_put_dsp(word, plane, lichen_sxtab16(minus, x0), lichen_sxtab16_odd(minus, x0),
-                lichen_sxtab16(minus, x1), lichen_sxtab16_odd(minus, x1));
+        if (pairs > 0) {
+            lichen_depthwise_pairs_dsp(from, step, pairs, minus, to + is_odd, plane);
         }
-        if (pixels > 0) {
-            const uint32_t x = lichen_load_word(from);
-            lichen_depthwise_put_dsp(word, plane, lichen_sxtab16(minus, x), lichen_sxtab16_odd(minus, x), 0, 0);
+        if (is_odd + 2 * pairs < input->pixels) {
+            const uint32_t x = lichen_load_word(from + 2 * pairs * step), even = lichen_sxtab16(minus, x);
+            const uint32_t odd = lichen_sxtab16_odd(minus, x);
+            lichen_depthwise_put_dsp(to + is_odd + pairs, plane, even & 0xffffu, odd & 0xffffu, even >> 16, odd >> 16);
         }
     }
 }
 
-/* `count` words of weights, an even number. */
-LICHEN_HOT void lichen_depthwise_widen_dsp(const int8_t *from, int count, uint32_t *to)
+/* `count` words of weights, a multiple of four. */
+LICHEN_INLINE void lichen_depthwise_widen_dsp(const int8_t *from, int count, uint32_t *to)
 {
-    for (const uint32_t *const end = to + count; to < end; from += 4, to += 2) {
-        const uint32_t word = lichen_load_word(from);
-        to[0] = lichen_sxtb16(word);
-        to[1] = lichen_sxtb16_odd(word);
+    for (const uint32_t *const end = to + count; to < end; from += 8, to += 4) {
+        const uint32_t x = lichen_load_word(from), y = lichen_load_word(from + 4);
+        to[0] = lichen_sxtb16(x);
+        to[1] = lichen_sxtb16_odd(x);
+        to[2] = lichen_sxtb16(y);
+        to[3] = lichen_sxtb16_odd(y);
     }
 }
 
@@ -469,8 +470,12 @@ LICHEN_LOOP void lichen_depthwise_tiles_dsp(const lichen_depthwise_conv2d_s8_dsp
     input.pitch = p->tile_pitch;
     input.minus_zero = lichen_lanes(-p->in_zero, -p->in_zero);
     tile.p = p;
-    tile.w = w;
+    tile.zero = p->out_zero;
+    tile.step = p->in_c;
+    tile.pitch = 4 * p->tile_pitch;
     tile.rows = rows;
+    tile.words = p->tap_words;
+    tile.w_base = w;
     for (int row = row_begin; row < row_end; row += p->tile_rows) {
         const int count = row_end - row < p->tile_rows ? row_end - row : p->tile_rows;
         int top = row * p->stride_h - p->pad_top, bottom = top + p->kernel_h;
@@ -498,11 +503,11 @@ LICHEN_LOOP void lichen_depthwise_tiles_dsp(const lichen_depthwise_conv2d_s8_dsp
                 lichen_depthwise_gather_dsp(&input, group, x);
                 for (int k = group; k < group + 4; k++) {
                     lichen_depthwise_widen_dsp(weights + 2 * k * p->weight_words, p->weight_words, w);
-                    tile.x = x + (k - group) * plane;
-                    tile.out = out.data + column * p->in_c + k;
-                    tile.channel.bias = channels[3 * k];
-                    tile.channel.scale.doubled = channels[3 * k + 1];
-                    tile.channel.scale.shift = channels[3 * k + 2];
+                    tile.x_base = x + (k - group) * plane;
+                    tile.out_base = out.data + column * p->in_c + k;
+                    tile.bias = channels[3 * k];
+                    tile.scale.doubled = channels[3 * k + 1];
+                    tile.scale.shift = channels[3 * k + 2];
                     loop(&tile);
                 }
             }
@@ -510,26 +515,12 @@ LICHEN_LOOP void lichen_depthwise_tiles_dsp(const lichen_depthwise_conv2d_s8_dsp
     }
 }
 
-LICHEN_KERNEL void lichen_depthwise_conv2d_s8_dsp(const lichen_depthwise_conv2d_s8_dsp_params *p, lichen_view_s8 in,
-    lichen_view_s8 out, const int8_t *weights, const int32_t *channels, int8_t *scratch, int row_begin, int row_end)
+/* Inlined in any case, so that only the loops that are taken are there. */
+LICHEN_INLINE void lichen_depthwise_conv2d_s8_dsp(const lichen_depthwise_conv2d_s8_dsp_params *p, lichen_view_s8 in, lichen_view_s8 out,
+    const int8_t *weights, const int32_t *channels, int8_t *scratch, int row_begin, int row_end)
 {
-    lichen_depthwise_loop_dsp *loop = lichen_depthwise_any_dsp;
-#if defined(LICHEN_OPTIMIZE_SPEED)
-    if (p->finish != LICHEN_ANY_RATIO) {
-        if (p->stride_w == 1) {
-            loop = p->tap_words == 2   ? lichen_depthwise_2_by_1_dsp
-                   : p->tap_words == 3 ? lichen_depthwise_3_by_1_dsp
-                   : p->tap_words == 4 ? lichen_depthwise_4_by_1_dsp
-                                       : loop;
-        } else {
-            loop = p->tap_words == 2   ? lichen_depthwise_2_by_2_dsp
-                   : p->tap_words == 3 ? lichen_depthwise_3_by_2_dsp
-                   : p->tap_words == 4 ? lichen_depthwise_4_by_2_dsp
-                                       : loop;
-        }
-    }
-#endif
-    lichen_depthwise_tiles_dsp(p, in, out, weights, channels, scratch, row_begin, row_end, loop);
+    lichen_depthwise_tiles_dsp(p, in, out, weights, channels, scratch, row_begin, row_end,
+        lichen_depthwise_loop_for_dsp(p->tap_words, p->stride_w, p->finish));
 }
 
 #endif
