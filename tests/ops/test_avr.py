@@ -24,6 +24,7 @@ from lichen.targets.board import load_board
 from lichen.targets.build import build_firmware
 from lichen.targets.folder import open_folder
 from native_check import AVR, random_input
+from scaled_sums import FEW_INPUTS, every_shift, from_biases
 
 pytestmark = pytest.mark.skipif(shutil.which("avr-gcc") is None, reason="avr-gcc is not installed: apt install gcc-avr")
 
@@ -105,22 +106,6 @@ def check(
             np.testing.assert_array_equal(got[index], expected, err_msg=f"sample {index}, {value.name}")
 
 
-def from_biases(biases: Array, ratios: Array, activation: str = "none") -> Module:
-    """A dense layer of one input whose sums are hardly more than its biases, each with its own ratio of scales."""
-    channels, name = len(biases), f"scaled{RNG.integers(10**6)}"
-    x, y = Value("x", int8((1, 1), 0.25, 3)), Value("y", int8((1, channels), 0.5, -9))
-    q = Quantisation(tuple((ratios * 2).astype(np.float32).astype(float)), (0,) * channels, 0)
-    operands = [
-        x,
-        constant(f"{name}_w", RNG.integers(-127, 128, (channels, 1)), TensorType((channels, 1), DType.INT8, q)),
-        constant(f"{name}_b", biases, TensorType((channels,), DType.INT32)),
-    ]
-    return Module(
-        "scaled",
-        {"infer": Function("infer", [x], [Operation("dense", operands, [y], {"activation": activation})], [y])},
-    )
-
-
 def block_of(module: Module) -> int | float:
     """How many channels the kernel of the only layer computes at once on AVR."""
     (layer,) = module.infer.operations
@@ -131,17 +116,9 @@ def block_of(module: Module) -> int | float:
 @pytest.mark.parametrize("power_of_two", [False, True], ids=["any", "halves"])
 def test_every_shift_rounds_as_the_interpreter_does(power_of_two: bool, activation: str, tmp_path: Path) -> None:
     """Sums from 1 to 2^23, of both signs, at shifts from 1 to 31; with ratios that are powers of two many end in one half."""
-    rng = np.random.default_rng(power_of_two)
-    shifts = np.tile(np.arange(1, 32), 10)
-    ratios = 2.0**-shifts * (0.5 if power_of_two else rng.uniform(0.5, 1, len(shifts)))
-    wanted = rng.uniform(-300, 300, len(shifts)) / ratios  # spread over int8 and beyond it
-    biases = np.clip(
-        wanted if power_of_two else wanted * 2.0 ** rng.integers(-9, 9, len(shifts)), -(2**23 - 2**15), 2**23 - 2**15
-    )
-    biases[:8], ratios[:8] = 2**17 - np.arange(8), 0.25  # one of which 16 bits just do not hold
-    module = from_biases(biases.astype(np.int64), ratios, activation)
+    module = every_shift(power_of_two, activation)
     assert block_of(module) == 4
-    check(module, [[np.full((1, 1), x, np.int8)] for x in (-128, 2, 3, 4, 127)], tmp_path / "model", "speed")
+    check(module, FEW_INPUTS, tmp_path / "model", "speed")
 
 
 @pytest.mark.parametrize("what", ["wide", "left", "long"])

@@ -88,7 +88,9 @@ class Conv2D(Operator):
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         rows = weights.reshape(len(weights), -1)
         if core.has("v6m"):
-            return conv2d_v6m(operation, params, views, rows)
+            call = conv2d_v6m(operation, params, views, rows)
+            if call is not None:
+                return call
         params["block"] = block = channel_block(operation, core, rows)
         tables8 = int8_tables(operation, rows, block)
         return KernelCall("conv2d_s8", params, (*views, *tables8), rows=window.out_h)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lichen.ir.kernel import Argument, KernelCall, Operand, Result, Table
+from lichen.ir.kernel import KernelCall, Operand, Result, Table
 from lichen.ir.module import Array, Operation
-from lichen.ops.weights import int8_tables
+from lichen.ops.weights import channel_ratios, folded_bias, multiplier_tables
 
 
 def conv2d_v6m(
@@ -16,15 +16,18 @@ def conv2d_v6m(
     params: Mapping[str, int | float],
     views: tuple[Operand, Result],
     rows: Array,
-    ratios: tuple[float, ...] | None = None,
-) -> KernelCall:
-    """The call for weights `rows` (channels, taps), with the `params` of `conv2d_s8`; `ratios` default to `channel_ratios`."""
-    arguments: tuple[Argument, ...] = (
-        *views,
-        Table("weights", words(rows)),
-        *int8_tables(operation, rows, 1, ratios)[1:],
-    )
-    return KernelCall("conv2d_s8_v6m", {**params, "block": 4}, arguments, rows=views[1].rows)
+    scales: tuple[float, ...] | None = None,
+) -> KernelCall | None:
+    """The call for weights `rows` (channels, taps), with the `params` of `conv2d_s8`; `scales` default to `channel_ratios`.
+
+    `None` where a sum would have to be shifted to the left, which the kernel does not.
+    """
+    mantissas, shifts = multiplier_tables(scales or channel_ratios(operation, len(rows)))
+    if shifts.max() >= 0:
+        return None
+    ends = np.stack([folded_bias(operation, rows), mantissas, -1 - shifts.astype(np.int32)], axis=1)
+    tables = Table("weights", words(rows)), Table("ends", ends.astype(np.int32))
+    return KernelCall("conv2d_s8_v6m", {**params, "block": 4}, (*views, *tables), rows=views[1].rows)
 
 
 def words(rows: Array) -> Array:

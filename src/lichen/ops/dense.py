@@ -97,7 +97,9 @@ class Dense(Operator):
                 return call
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         if core.has("v6m"):
-            return conv2d_v6m(operation, params, views, weights, _ratios(operation))
+            call = conv2d_v6m(operation, params, views, weights, _ratios(operation))
+            if call is not None:
+                return call
         params["block"] = block = channel_block(operation, core, weights, _ratios(operation))
         tables8 = int8_tables(operation, weights, block, _ratios(operation))
         return KernelCall("conv2d_s8", params, (*views, *tables8), rows=batch)

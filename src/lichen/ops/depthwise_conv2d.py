@@ -107,7 +107,9 @@ class DepthwiseConv2D(Operator):
             return depthwise_conv2d_dsp(operation, params, views, rows.reshape(-1, *window.kernel), window)
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         if core.has("v6m") and is_convolution:
-            return conv2d_v6m(operation, params, views, rows)
+            call = conv2d_v6m(operation, params, views, rows)
+            if call is not None:
+                return call
         together = is_convolution or channels == source.shape[3]
         params["block"] = block = channel_block(operation, core, rows) if together else 1
         tables8 = int8_tables(operation, rows, block)

@@ -1,17 +1,16 @@
 /* int8 convolution, NHWC, per-channel scales, for ARMv6-M: four output channels share each load of the input (`lichen_dot_v6m.h`).
-   weights: words [out_c / 4, rounded up][kernel_h][kernel_w][in_c]; bias: [out_c], with -in_zero * (sum of the channel's weights) folded in. */
+   weights: words [out_c / 4, rounded up][kernel_h][kernel_w][in_c]; ends: [out_c][3], the bias with -in_zero * (sum of the channel's weights)
+   folded in, the multiplier, and one bit less than the shift to the right. */
 #ifndef LICHEN_CONV2D_S8_V6M_H
 #define LICHEN_CONV2D_S8_V6M_H
 
-#include "lichen_channels_s8.h"
 #include "lichen_dot_v6m.h"
 
 typedef lichen_window_s8_params lichen_conv2d_s8_v6m_params;
 
 LICHEN_KERNEL void lichen_conv2d_s8_v6m(const lichen_conv2d_s8_v6m_params *p, lichen_view_s8 in, lichen_view_s8 out, const int32_t *weights,
-    const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int row_begin, int row_end)
+    const int32_t *ends, int row_begin, int row_end)
 {
-    const lichen_channels_s8 channels = lichen_channels_of_s8(bias, multiplier, shift, p->out_zero, p->low, p->high);
     const int taps = p->kernel_h * p->kernel_w * p->in_c;
     for (int oy = row_begin; oy < row_end; oy++) {
         int8_t *pixel = lichen_row_s8(out, oy, (int)p->out_length);
@@ -33,9 +32,7 @@ LICHEN_KERNEL void lichen_conv2d_s8_v6m(const lichen_conv2d_s8_v6m_params *p, li
                     lichen_runs_v6m(&patch, offset, run, column, &raw);
                 }
                 lichen_sums_v6m(&raw, inputs, acc);
-                for (int b = 0; b < 4 && c + b < p->out_c; b++) {
-                    pixel[c + b] = lichen_channel_end_s8(&channels, acc[b] + bias[c + b], c + b);
-                }
+                lichen_end_v6m(acc, ends + 3 * c, p->out_c - c < 4 ? p->out_c - c : 4, p->out_zero, p->low, p->high, pixel + c);
             }
         }
     }

@@ -9,6 +9,7 @@
 #ifndef LICHEN_DOT_V6M_H
 #define LICHEN_DOT_V6M_H
 
+#include "lichen_fixed_point.h"
 #include "lichen_patch_s8.h"
 
 /* Four sums as they are added up. */
@@ -163,7 +164,7 @@ LICHEN_HOT int32_t lichen_window_sum_v6m(const lichen_patch_s8 *patch, int run, 
     return sum;
 }
 
-/* acc[b] of four channels, from what was added up and the sum of the inputs. */
+/* The sums of four channels, from what was added up and the sum of the inputs. */
 LICHEN_INLINE void lichen_sums_v6m(const lichen_raw_v6m *raw, int32_t inputs, int32_t *acc)
 {
     const uint32_t more = (uint32_t)inputs << 7;
@@ -171,6 +172,48 @@ LICHEN_INLINE void lichen_sums_v6m(const lichen_raw_v6m *raw, int32_t inputs, in
     acc[1] = (int32_t)(raw->b - (raw->c << 8) - more);
     acc[2] = (int32_t)(raw->c - (raw->d << 8) - more);
     acc[3] = (int32_t)raw->d;
+}
+
+/* out[b] from acc[b] for b < count, 1 <= count. `ends` are three words a channel: bias, multiplier, and one bit less than its sum is shifted
+   to the right. The same products as in lichen_high_mul_halves, whose rounding bits come out of shifts: 38 instructions. */
+LICHEN_LOOP void lichen_end_v6m(const int32_t *acc, const int32_t *ends, int count, int zero, int low, int high, int8_t *out)
+{
+#if defined(__ARM_ARCH_6M__)
+    register int add __asm__("r8") = zero;
+    register int least __asm__("r9") = low;
+    register int most __asm__("r10") = high;
+    register const int32_t *end __asm__("r11") = acc + count;
+    register int32_t right __asm__("r12");
+    int32_t a, b, c, d, t;
+    __asm__ volatile(".syntax unified\n"
+        "1:\n\t"
+        "ldmia %[ends]!, {%[d]}\n\tldmia %[acc]!, {%[a]}\n\tadds %[a], %[a], %[d]\n\t"
+        "ldmia %[ends]!, {%[b]}\n\tldmia %[ends]!, {%[t]}\n\tmov %[right], %[t]\n\t"
+        "asrs %[c], %[a], #16\n\tuxth %[a], %[a]\n\tasrs %[d], %[b], #16\n\tuxth %[b], %[b]\n\t"
+        "movs %[t], %[a]\n\tmuls %[t], %[b], %[t]\n\tlsrs %[t], %[t], #16\n\t"
+        "muls %[b], %[c], %[b]\n\t" /* inner */
+        "muls %[a], %[d], %[a]\n\tadds %[a], %[a], %[t]\n\t" /* outer */
+        "muls %[c], %[d], %[c]\n\tlsls %[c], %[c], #1\n\t"
+        "asrs %[t], %[b], #15\n\tadds %[c], %[c], %[t]\n\t"
+        "lsls %[b], %[b], #17\n\tlsrs %[b], %[b], #17\n\tadds %[a], %[a], %[b]\n\t"
+        "lsrs %[a], %[a], #15\n\tadcs %[c], %[c], %[a]\n\t"
+        "asrs %[t], %[c], #31\n\tadds %[c], %[c], %[t]\n\tmov %[t], %[right]\n\t"
+        "asrs %[c], %[c], %[t]\n\tadds %[c], #1\n\tasrs %[c], %[c], #1\n\t"
+        "add %[c], %[c], %[add]\n\t"
+        "cmp %[c], %[least]\n\tbge 2f\n\tmov %[c], %[least]\n"
+        "2:\n\tcmp %[c], %[most]\n\tble 3f\n\tmov %[c], %[most]\n"
+        "3:\n\tstrb %[c], [%[out]]\n\tadds %[out], #1\n\t"
+        "cmp %[acc], %[end]\n\tbne 1b"
+        : [acc] "+l"(acc), [ends] "+l"(ends), [out] "+l"(out), [right] "=&r"(right), [a] "=&l"(a), [b] "=&l"(b), [c] "=&l"(c),
+        [d] "=&l"(d), [t] "=&l"(t)
+        : [add] "r"(add), [least] "r"(least), [most] "r"(most), [end] "r"(end)
+        : "memory", "cc");
+#else
+    for (int b = 0; b < count; b++, ends += 3) {
+        const int32_t scaled = lichen_round_pot(lichen_high_mul(acc[b] + ends[0], ends[1]), (int)ends[2] + 1);
+        out[b] = lichen_clamp_s8(scaled + zero, low, high);
+    }
+#endif
 }
 
 #endif
