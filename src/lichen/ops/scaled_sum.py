@@ -88,10 +88,12 @@ class ScaledSum:
             linear = self._linear(operation)
             if linear is not None:
                 return operator.call_dsp(operation, "add_linear_s8_dsp", ("a", "b"), linear)
-            if self.sign > 0 and self.output.mantissa:
-                return operator.call_dsp(
-                    operation, "add_s8_dsp", ("wide", "narrow"), self._params_dsp(operation), self.order
-                )
+            call = operator.call_dsp(
+                operation, "add_s8_dsp", ("wide", "narrow"), self._params_dsp(operation), self.order
+            )
+            by_neighbours = call.params["wide_step"] == call.params["narrow_step"] == 1
+            if self.sign > 0 and self.output.mantissa and by_neighbours:
+                return call
         return operator.call(operation, "add_s8", ("wide", "narrow"), self.params(operation), self.order)
 
     def _linear(self, operation: Operation) -> dict[str, int | float] | None:

@@ -16,6 +16,15 @@
 #define LICHEN_DSP_2(instruction, result, a, b) __asm__(instruction : "=r"(result) : "r"(a), "r"(b))
 #define LICHEN_DSP_3(instruction, result, a, b, c) __asm__(instruction : "=r"(result) : "r"(a), "r"(b), "r"(c))
 
+/* x in a register: of a constant the compiler would make two instructions where it is added to what is shifted. */
+LICHEN_INLINE int32_t lichen_in_register(int32_t x)
+{
+#if LICHEN_HAS_DSP
+    __asm__("" : "+r"(x));
+#endif
+    return x;
+}
+
 /* Four int8 or two int16 from any address. */
 LICHEN_INLINE uint32_t lichen_load_word(const void *p)
 {
