@@ -20,6 +20,7 @@ LICHEN_KERNEL void lichen_conv2d_s8_v6m(const lichen_conv2d_s8_v6m_params *p, li
             const int run = patch.tap_step == p->in_c ? patch.inside : p->in_c; /* without dilation a row of taps is one run */
             const int32_t inputs = lichen_window_sum_v6m(&patch, run, taps, p->in_zero);
             const int32_t *words = weights;
+            lichen_rows_v6m at = lichen_rows_of_v6m(&patch, run);
             for (int c = 0; c < p->out_c; c += 4, words += taps) {
                 const int32_t *column = words + patch.above + patch.before;
                 lichen_raw_v6m raw;
@@ -28,8 +29,10 @@ LICHEN_KERNEL void lichen_conv2d_s8_v6m(const lichen_conv2d_s8_v6m_params *p, li
                 if (lichen_patch_has_padding_s8(&patch)) {
                     lichen_padding_v6m(&patch, words, p->in_zero, &raw);
                 }
-                for (int left = patch.inside, offset = patch.offset; left > 0; left -= run, offset += patch.tap_step, column += run) {
-                    lichen_runs_v6m(&patch, offset, run, column, &raw);
+                for (int left = at.rows > 0 ? patch.inside : 0, end = patch.offset + run; left > 0; left -= run) {
+                    lichen_dot_v6m(&raw, &at, patch.data, end, column);
+                    end += patch.tap_step;
+                    column += run;
                 }
                 lichen_sums_v6m(&raw, inputs, acc);
                 lichen_end_v6m(acc, ends + 3 * c, p->out_c - c < 4 ? p->out_c - c : 4, p->out_zero, p->low, p->high, pixel + c);
