@@ -65,7 +65,7 @@ LICHEN_KERNEL void lichen_conv2d_s8_dsp(const lichen_conv2d_s8_dsp_params *p, li
         for (int ox = 0; ox < p->out_w; ox++, x += p->stride_w, pixel += p->out_c) {
             if (p->tile == 1) {
                 lichen_patch_dsp(p, in, y, x, patches, run);
-                lichen_tile1_dsp(&products, patches, pixel);
+                lichen_tile1_dsp(&products, patches, pixel, 1);
                 continue;
             }
             if (count == 0 && p->dilation_w == 1 && x >= 0 && x <= last && ox + 4 <= p->out_w) {
@@ -92,7 +92,7 @@ LICHEN_KERNEL void lichen_conv2d_s8_dsp(const lichen_conv2d_s8_dsp_params *p, li
         return;
     }
     for (int j = 0; j < count; j++) {
-        lichen_tile1_of4_dsp(&products, patches + j, pixels[j]);
+        lichen_tile1_dsp(&products, patches + j, pixels[j], 4);
     }
 }
 

@@ -44,6 +44,8 @@ LICHEN_INLINE uint32_t *lichen_widen_dsp(uint32_t *to, const int8_t *from, int n
     return to;
 }
 
+#if defined(LICHEN_OPTIMIZE_SPEED)
+
 LICHEN_LOOP uint32_t *lichen_widen_of4_dsp(uint32_t *to, const int8_t *from, int n)
 {
     return lichen_widen_dsp(to, from, n, 4);
@@ -58,6 +60,15 @@ LICHEN_INLINE uint32_t *lichen_widen_run_dsp(uint32_t *to, const int8_t *from, i
 {
     return step == 4 ? lichen_widen_of4_dsp(to, from, n) : lichen_widen_of1_dsp(to, from, n);
 }
+
+#else
+
+LICHEN_LOOP uint32_t *lichen_widen_run_dsp(uint32_t *to, const int8_t *from, int n, int step)
+{
+    return lichen_widen_dsp(to, from, n, step);
+}
+
+#endif
 
 /* Runs of four pixels, `apart` from each other in the input. */
 LICHEN_LOOP uint32_t *lichen_widen_tile_dsp(uint32_t *to, const int8_t *from, int apart, int n)

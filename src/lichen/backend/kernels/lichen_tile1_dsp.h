@@ -6,6 +6,13 @@
 
 #include "lichen_products_dsp.h"
 
+/* How many pairs of channels share the loads of a patch: one where flash is dearer. */
+#if defined(LICHEN_OPTIMIZE_SPEED)
+#define LICHEN_DOT_PAIRS 2
+#else
+#define LICHEN_DOT_PAIRS 1
+#endif
+
 /* Adds the products of words `step` apart, an even number, with one pair of channels. */
 LICHEN_INLINE void lichen_dot_steps_dsp(const uint32_t *x, int words, int step, const int32_t *weights, int32_t *a, int32_t *both)
 {
@@ -22,7 +29,7 @@ LICHEN_INLINE void lichen_dot_steps_dsp(const uint32_t *x, int words, int step, 
     *both = sum_both;
 }
 
-#if LICHEN_HAS_DSP && defined(__OPTIMIZE__)
+#if LICHEN_HAS_DSP && defined(__OPTIMIZE__) && defined(LICHEN_OPTIMIZE_SPEED)
 
 /* Four elements of one patch for one pair of channels. */
 #define LICHEN_DOT_PAIR(weights, a, both)        \
@@ -102,7 +109,7 @@ LICHEN_INLINE void lichen_tile1_steps_dsp(const lichen_products_dsp *p, const ui
     const int32_t *weights = p->weights;
     int left = p->channels;
     while (left > 0) {
-        const int pairs = step == 1 && left > 2 ? 2 : 1;
+        const int pairs = LICHEN_DOT_PAIRS == 2 && step == 1 && left > 2 ? 2 : 1;
         int32_t a[2], b[2] = {0, 0};
         a[0] = weights[0];
         a[1] = pairs == 2 ? weights[stride] : 0;
@@ -115,7 +122,7 @@ LICHEN_INLINE void lichen_tile1_steps_dsp(const lichen_products_dsp *p, const ui
             if (pairs == 2) {
                 lichen_dot2_dsp(x + begin, count, from, from + stride, a, both);
                 b[1] += lichen_second_sum_dsp(a[1], both[1]);
-            } else if (step == 1) {
+            } else if (LICHEN_DOT_PAIRS == 2 && step == 1) {
                 lichen_dot1_dsp(x + begin, count, from, a, both);
             } else {
                 lichen_dot_steps_dsp(x + step * begin, count, step, from, a, both);
@@ -133,15 +140,34 @@ LICHEN_INLINE void lichen_tile1_steps_dsp(const lichen_products_dsp *p, const ui
     }
 }
 
-LICHEN_LOOP void lichen_tile1_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out)
+#if defined(LICHEN_OPTIMIZE_SPEED)
+
+LICHEN_LOOP void lichen_tile1_of1_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out)
 {
     lichen_tile1_steps_dsp(p, x, out, 1);
 }
 
-/* The same of a patch among four. */
 LICHEN_LOOP void lichen_tile1_of4_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out)
 {
     lichen_tile1_steps_dsp(p, x, out, 4);
 }
+
+LICHEN_INLINE void lichen_tile1_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out, int step)
+{
+    if (step == 1) {
+        lichen_tile1_of1_dsp(p, x, out);
+    } else {
+        lichen_tile1_of4_dsp(p, x, out);
+    }
+}
+
+#else
+
+LICHEN_LOOP void lichen_tile1_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out, int step)
+{
+    lichen_tile1_steps_dsp(p, x, out, step);
+}
+
+#endif
 
 #endif
