@@ -19,11 +19,12 @@ from lichen.backend.state import StateError
 from lichen.cost import FunctionCost, counted, linked_costs, planned_costs
 from lichen.device.connect import connect
 from lichen.errors import DoesNotFitError, InputError, MissingToolError
-from lichen.flash_budget import Kernels, fastest_within
+from lichen.flash_budget import fastest_within
 from lichen.ir.kernel import PLAIN, Table
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ir.verify import verify
+from lichen.kernels import Kernels, kernels_for
 from lichen.learning.learner import Learning, make_learner
 from lichen.passes import DEFAULT_PASSES, run_passes
 from lichen.plan.schedule import Schedule, choose, front
@@ -207,7 +208,7 @@ def compile_model(
     ]
     regions = [region for schedule in (chosen, *others) for region in schedule.regions]
     program = plan_module(module, target.core, regions)
-    kernels = Kernels(optimize) if flash is None else fastest_within(program, target, flash)
+    kernels = kernels_for(optimize, target) if flash is None else fastest_within(program, target, flash)
     sources = emit(program, kernels.optimize, kernels.specialised)
     known = Compilation(
         name=module.name,
@@ -236,7 +237,7 @@ def compile_model(
                     f"{module.name} takes {code + sources.weights_bytes:,} bytes of flash with its smallest kernels, and --flash gives {flash:,}",
                     flash=code + sources.weights_bytes,
                 )
-            functions = _costs(program, open_folder(folder), target, code, stack)
+            functions = _costs(program, kernels, open_folder(folder), target, code, stack)
     except DoesNotFitError as error:
         code = None if error.flash is None else error.flash - known.weights
         error.compilation = replace(known, code=code, fits=False)
@@ -277,12 +278,12 @@ def _measure(folder: Path, board: Board) -> tuple[int | None, int | None, tuple[
 
 
 def _costs(
-    program: Program, model: ModelFolder, board: Board, code: int | None, stack: int | None
+    program: Program, kernels: Kernels, model: ModelFolder, board: Board, code: int | None, stack: int | None
 ) -> tuple[FunctionCost, ...]:
     """Of the functions of a model that learns, what can be told where `code` and `stack` were measured, or were not."""
     if code is None:
         return planned_costs(program)
-    linked = linked_costs(program, model, board, code + int(model.manifest["weights_bytes"]))
+    linked = linked_costs(program, kernels, board, code + int(model.manifest["weights_bytes"]))
     return linked if stack is None else counted(linked, program, model, board)
 
 
@@ -294,7 +295,7 @@ def _analysed_costs(program: Program, sources: Sources, board: Board | None) -> 
         write_folder(Path(scratch), program, sources, board.name, "speed")
         try:
             code, stack, _ = _measure(Path(scratch), board)
-            return _costs(program, open_folder(Path(scratch)), board, code, stack)
+            return _costs(program, Kernels("speed"), open_folder(Path(scratch)), board, code, stack)
         except DoesNotFitError:
             return planned_costs(program)
 

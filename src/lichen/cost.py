@@ -14,6 +14,7 @@ from lichen.backend.folder import write_folder
 from lichen.backend.program import PlannedFunction, Program, place_state
 from lichen.device.count import count_first, count_lesson
 from lichen.ir.module import Array, Module
+from lichen.kernels import Kernels
 from lichen.targets.board import Board
 from lichen.targets.build import build_firmware
 from lichen.targets.folder import ModelFolder, open_folder
@@ -48,13 +49,15 @@ def planned_costs(program: Program) -> tuple[FunctionCost, ...]:
     )
 
 
-def linked_costs(program: Program, model: ModelFolder, board: Board, flash: int) -> tuple[FunctionCost, ...]:
-    """The same with the flash that each takes, where the image of `model` for `board` takes `flash` bytes."""
+def linked_costs(program: Program, kernels: Kernels, board: Board, flash: int) -> tuple[FunctionCost, ...]:
+    """The same with the flash that each takes, where the image for `board` takes `flash` bytes."""
     if not program.others:
         return ()
     with tempfile.TemporaryDirectory() as scratch:
         alone = _without_others(program)
-        write_folder(Path(scratch), alone, emit(alone, model.optimize), board.name, model.optimize)
+        write_folder(
+            Path(scratch), alone, emit(alone, kernels.optimize, kernels.specialised), board.name, kernels.optimize
+        )
         without = build_firmware(open_folder(Path(scratch)), board, saves=False).size.flash
     taken = {"infer": without, "learn": flash - without}
     return tuple(replace(cost, flash=taken[cost.name]) for cost in planned_costs(program))

@@ -1,101 +1,112 @@
 """The fastest kernels within a budget of flash: which layers get a copy of their kernel that is specialised to them.
 
-Nothing is estimated. The model is linked with all kernels shared and with all specialised, and both are profiled on the board's emulator. What
-each layer's copy takes of flash, and saves of time, is then known, and which to choose is a knapsack problem, small enough to be solved
-exactly. What has been chosen is linked; were it too large after all, for functions are aligned and shared parts come and go, the budget is
-cut by the excess, and so on.
+Nothing is estimated. The model is linked with all kernels shared and with all specialised, and both are profiled on the board's emulator, so
+that it is known what each layer's copy takes of flash and saves of time, and what the copy for many layers takes, which is needed unless all
+layers of its kind are specialised. Which to choose is a knapsack problem, small enough to be solved exactly. What has been chosen is linked;
+were it too large after all, for functions are aligned and parts of them are shared, the budget is cut by the excess, and so on.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lichen.backend.emit import Sources, emit
 from lichen.backend.folder import write_folder
 from lichen.backend.program import Program
 from lichen.device.count import profile
 from lichen.errors import DoesNotFitError, MissingToolError
+from lichen.kernels import Kernels, kernels_for
 from lichen.targets.board import Board
 from lichen.targets.build import build_firmware
 from lichen.targets.folder import open_folder
 from lichen.targets.machine import machine_of
-from lichen.targets.size import ImageSize
-
-
-@dataclass(frozen=True)
-class Kernels:
-    """What `emit` is told. `notes` say what could not be measured."""
-
-    optimize: str
-    specialised: frozenset[str] | None = None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Item:
-    """Operations that are specialised together: those of one step."""
+    """Operations that are specialised together, those of one step: bytes of flash, and cycles saved.
+
+    Instructions stand in where there is no model of cycles, multiplications where there is no emulator.
+    """
 
     operations: frozenset[str]
     bytes: int
     saved: int
-    """Cycles, or instructions where there is no model of cycles; multiplications where there is no emulator."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Steps that call the same kernel. Unless all of them are specialised, the copy for many layers takes `shared` bytes."""
+
+    shared: int
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class _Build:
+    flash: int
+    sources: Sources
+    symbols: Mapping[str, int]
+
+    def bytes_of(self, operations: Collection[str]) -> dict[str, int]:
+        """The functions that call the kernels of operations, and their bytes."""
+        functions = (self.sources.functions[name] for name in operations if name in self.sources.functions)
+        return {function: self.symbols.get(function, 0) for function in functions}
 
 
 def fastest_within(program: Program, board: Board, budget: int) -> Kernels:
-    """The choice whose image takes at most `budget` bytes of flash, weights included; `size` if nothing else does, which may be too large.
+    """The kernels whose image takes at most `budget` bytes of flash, weights included; those for size if no others do, which may be too large.
 
     Raises `MissingToolError` without the board's compiler.
     """
     with suppress(DoesNotFitError):
-        if _linked(program, board, "speed", None)[0].flash <= budget:
-            return Kernels("speed")
-    if board.core.has("avr"):  # every call is specialised there, or its params would take RAM
-        return Kernels("size")
-    board = replace(board, flash=machine_of(board).flash.bytes)  # all that can be linked
-    shared, _ = _linked(program, board, "speed", ())
-    if shared.flash > budget:
-        return Kernels("size")
+        if _built(program, board, None).flash <= budget:
+            return kernels_for("speed", board)
+    if board.core.has("avr"):  # there is but one way there
+        return kernels_for("size", board)
     names = {op.name for planned in program.functions.values() for op in planned.function.operations}
-    special, sources = _linked(program, board, "speed", names)
-    items, notes = _items(program, board, names, special, sources)
-    room = budget - shared.flash
-    while True:
-        chosen = frozenset[str]().union(*(item.operations for item in knapsack(items, room)))
-        excess = _linked(program, board, "speed", chosen)[0].flash - budget
+    roomy = replace(board, flash=machine_of(board).flash.bytes)  # all that can be linked
+    shared, special = _built(program, roomy, ()), _built(program, roomy, names)
+    groups, notes = _groups(program, board, names, shared, special)
+    room = budget - special.flash + sum(special.bytes_of(names).values())
+    while (chosen := knapsack(groups, room)) is not None:
+        operations = frozenset[str]().union(*(item.operations for item in chosen))
+        excess = _built(program, roomy, operations).flash - budget
         if excess <= 0:
-            return Kernels("speed", chosen, notes)
+            return Kernels("speed", operations, notes)
         room -= excess
-        if room <= 0:
-            return Kernels("speed", frozenset(), notes)
+    return kernels_for("size", board)
 
 
-def _linked(
-    program: Program, board: Board, optimize: str, specialised: Collection[str] | None
-) -> tuple[ImageSize, Sources]:
-    sources = emit(program, optimize, specialised)
+def _built(program: Program, board: Board, specialised: Collection[str] | None) -> _Build:
+    sources = emit(program, "speed", specialised)
     with tempfile.TemporaryDirectory() as folder:
-        write_folder(Path(folder), program, sources, board.name, optimize)
-        return build_firmware(open_folder(Path(folder)), board).size, sources
+        write_folder(Path(folder), program, sources, board.name, "speed")
+        size = build_firmware(open_folder(Path(folder)), board).size
+    return _Build(size.flash, sources, {symbol.name: symbol.bytes for symbol in size.symbols})
 
 
-def _items(
-    program: Program, board: Board, names: Collection[str], special: ImageSize, sources: Sources
-) -> tuple[list[Item], tuple[str, ...]]:
-    """What each step of `infer` would gain. Functions that learn keep the kernels they share."""
-    size = {symbol.name: symbol.bytes for symbol in special.symbols}
-    steps = [frozenset(op.name for op in step.operations) for step in program.infer.steps]
-    takes = [
-        sum(size.get(function, 0) for function in {sources.functions[n] for n in step if n in sources.functions})
-        for step in steps
-    ]
+def _groups(
+    program: Program, board: Board, names: Collection[str], shared: _Build, special: _Build
+) -> tuple[list[Group], tuple[str, ...]]:
+    """What each step of `infer` would gain. What other functions do beside is done by the kernels for many layers."""
     saved, notes = _saved(program, board, names)
-    return [Item(*item) for item in zip(steps, takes, saved, strict=True)], notes
+    found: dict[tuple[str, ...], list[Item]] = {}
+    copies: dict[str, int] = {}
+    for step, gain in zip(program.infer.steps, saved, strict=True):
+        operations = frozenset(op.name for op in step.operations)
+        copy = shared.bytes_of(operations)
+        copies |= copy
+        item = Item(operations, sum(special.bytes_of(operations).values()), gain)
+        found.setdefault(tuple(sorted(copy)), []).append(item)
+    return [Group(sum(copies[name] for name in key), tuple(items)) for key, items in found.items()], notes
 
 
 def _saved(program: Program, board: Board, names: Collection[str]) -> tuple[Sequence[int], tuple[str, ...]]:
@@ -108,28 +119,54 @@ def _saved(program: Program, board: Board, names: Collection[str]) -> tuple[Sequ
 
 
 def _profiled(program: Program, board: Board, specialised: Collection[str]) -> list[int]:
+    """Cycles of each step, with the flash that the board has, because its emulator may have no more."""
     emulator = board.emulator.kind if board.emulator is not None else "none"
     with tempfile.TemporaryDirectory() as folder:
-        # With the flash that the board has, because the emulator has no more.
         write_folder(Path(folder), program, emit(program, "speed", specialised), board.name, "speed")
         ops = profile(open_folder(Path(folder)), emulator).ops
     return [op.instructions if op.cycles is None else op.cycles for op in ops]
 
 
-def knapsack(items: Sequence[Item], room: int) -> list[Item]:
-    """The items of most saved time that take at most `room` bytes, by dynamic programming over the bytes."""
+_IMPOSSIBLE = -(1 << 60)
+
+
+def knapsack(groups: Sequence[Group], room: int) -> list[Item] | None:
+    """The items of most saved time that take at most `room` bytes, copies for many layers included; `None` if there is no room for those.
+
+    By dynamic programming over the bytes, group by group: all of its items without a copy, or some of them with one.
+    """
+    if room < 0:
+        return None
     best = np.zeros(room + 1, np.int64)
-    taken = np.zeros((len(items), room + 1), bool)
-    for index, item in enumerate(items):
-        if item.saved <= 0 or item.bytes > room:
+    steps = []
+    for group in groups:
+        everything = _moved(best, sum(item.bytes for item in group.items)) + sum(item.saved for item in group.items)
+        some, taken = _moved(best, group.shared), []
+        for item in group.items:
+            with_it = _moved(some, item.bytes) + item.saved
+            taken.append(with_it > some)
+            some = np.maximum(some, with_it)
+        steps.append((everything >= some, taken))
+        best = np.maximum(everything, some)
+    if best[room] < 0 and best[room] <= _IMPOSSIBLE // 2:
+        return None
+    chosen: list[Item] = []
+    for group, (is_everything, taken) in zip(reversed(groups), reversed(steps), strict=True):
+        if is_everything[room]:
+            chosen += group.items
+            room -= sum(item.bytes for item in group.items)
             continue
-        with_it = best[: room + 1 - item.bytes] + item.saved
-        better = with_it > best[item.bytes :]
-        taken[index, item.bytes :] = better
-        best[item.bytes :] = np.where(better, with_it, best[item.bytes :])
-    chosen = []
-    for index in reversed(range(len(items))):
-        if taken[index, room]:
-            chosen.append(items[index])
-            room -= items[index].bytes
+        for item, is_taken in zip(reversed(group.items), reversed(taken), strict=True):
+            if is_taken[room]:
+                chosen.append(item)
+                room -= item.bytes
+        room -= group.shared
     return chosen
+
+
+def _moved(best: NDArray[np.int64], by: int) -> NDArray[np.int64]:
+    """What was best with so many bytes less."""
+    moved = np.full_like(best, _IMPOSSIBLE)
+    if by < len(best):
+        moved[by:] = best[: len(best) - by]
+    return moved

@@ -55,14 +55,13 @@ class Sources:
     weights_bytes: int
     digest: str
     functions: Mapping[str, str]
-    """The C functions of operations whose kernel call has one of its own, by the operation's name."""
+    """The C function that calls the kernel of an operation, by the operation's name, where there is one: its own, or one of many layers."""
 
 
 def emit(program: Program, optimize: str, specialised: Collection[str] | None = None) -> Sources:
     """The C files of a model, its kernels and its graph. `optimize` is `speed` or `size`; same input, same bytes.
 
-    Of a build for speed only the operations named in `specialised` get a copy of their kernel, in a function of their own, if that is given;
-    the others share one.
+    Only the operations named in `specialised` get a copy of their kernel, in a function of their own, if that is given; the others share one.
     """
     name = program.module.name
     graph = print_module(program.module)
@@ -79,7 +78,7 @@ def emit(program: Program, optimize: str, specialised: Collection[str] | None = 
         f"{name}.lichen": graph,
         **{header.name: header.read_text() for header in headers},
     }
-    return Sources(files, tables.bytes, digest, shared.functions)
+    return Sources(files, tables.bytes, digest, copies.functions | shared.functions)
 
 
 class _Tables:
@@ -171,9 +170,13 @@ def _step(
         scratch: Sequence[int],
         rows: tuple[str, ...],
         indent: str,
+        whole: bool = False,
     ) -> str:
-        """A call of a kernel, or of the function that makes it for several places."""
-        owner, offsets, by_rows = namer(operation.name), iter(scratch), shared.takes_rows(operation, call)
+        """A call of a kernel, or of the function that makes it for several places. `whole`: of a layer as a whole."""
+        owner, offsets = namer(operation.name), iter(scratch)
+        is_shared = shared.serves(operation, call)
+        whole = whole and not is_shared and copies.serves(operation, call)
+        by_rows = shared.takes_rows(operation, call) and not whole
         texts = {
             i: place(value[0], value[1] if by_rows else None, isinstance(argument, Result))
             if (value := _value(operation, argument))
@@ -181,10 +184,11 @@ def _step(
             for i, argument in enumerate(call.arguments)
             if not isinstance(argument, Table)
         }
-        rows = rows if by_rows and call.rows is not None else ()
+        if call.rows is None or not by_rows:
+            rows = (str(call.rows),) if whole and call.rows is not None else ()
 
         def kernel(texts: Mapping[int, str], rows: Sequence[str], indent: str = "    ") -> str:
-            return _kernel(call, copies.name(operation, call), tables, owner, texts, rows, indent)
+            return _kernel(call, copies.name(operation, call, whole), tables, owner, texts, rows, indent)
 
         name = shared.name(owner, operation, call, kernel)
         if name is None:
@@ -197,7 +201,7 @@ def _step(
             address = _address(program, planned, value)
             return address if rows is None else view(value, address, rows)
 
-        text = statement(step.operation, step.call, whole, step.scratch, ("0", str(step.call.rows)), "    ")
+        text = statement(step.operation, step.call, whole, step.scratch, ("0", str(step.call.rows)), "    ", True)
         return f"{_comment(step.operation)}\n    LICHEN_MARK({index});\n{text}"
 
     def address(value: Value, byte: int) -> str:

@@ -32,6 +32,10 @@ class SharedCalls:
         self.functions: dict[str, str] = {}
         """The C function of each operation that has one, by the operation's name."""
 
+    def serves(self, operation: Operation, call: KernelCall) -> bool:
+        """Whether a call has a function of its own."""
+        return _alike(operation, call) in self._shared
+
     def takes_rows(self, operation: Operation, call: KernelCall) -> bool:
         """Whether the parameters of a call are views and a range of rows; if not, addresses of whole tensors."""
         key = _alike(operation, call)

@@ -18,6 +18,8 @@ _EXACT = 2**23 // 128  # sum of the magnitudes of weights whose products with in
 
 _EXACT_PART = 512  # elements of which that is true whatever the weights
 
+_MOST_SCRATCH = 2048  # bytes of widened patches; where they are more, one patch at a time is the leaner way
+
 
 def conv2d_dsp(
     operation: Operation,
@@ -44,7 +46,6 @@ def conv2d_dsp(
     assert rows is not None
     second = np.abs(weights[1::2].astype(np.int64)).sum(axis=(1, 2))
     is_exact = bool((second < _EXACT).all())
-    tile = _TILE if rows * params["out_w"] >= _TILE - 1 and is_exact else 1
     members = {
         **params,
         **int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point),
@@ -52,11 +53,19 @@ def conv2d_dsp(
         "finish": finish,
         **int16_params(operation, words=words.shape[1]),
         "part": words.shape[1] if is_exact else _EXACT_PART // 2,
-        "tile": tile,
     }
     table = Table("weights", stream(words, bias, *scales_dsp(mantissas, shifts, finish)))
-    scratch = Scratch(4 * tile * words.shape[1] + (weights.shape[2] if source.shape[-1] % 4 else 0))
-    return KernelCall("conv2d_s8_dsp", members, (*views, table, scratch), rows=rows)
+    border_run = weights.shape[2] if source.shape[-1] % 4 else 0
+
+    def call(tile: int, lean: KernelCall | None = None) -> KernelCall:
+        scratch = Scratch(4 * tile * words.shape[1] + border_run)
+        return KernelCall("conv2d_s8_dsp", members | {"tile": tile}, (*views, table, scratch), rows, lean=lean)
+
+    single = call(1)
+    if not is_exact or rows * params["out_w"] < _TILE - 1:
+        return single
+    is_large = 4 * _TILE * words.shape[1] > _MOST_SCRATCH
+    return call(_TILE, lean=single if is_large else None)
 
 
 def packed_words(weights: Array) -> Array | None:

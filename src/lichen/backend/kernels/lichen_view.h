@@ -4,6 +4,9 @@
 
 #include "lichen_common.h"
 
+/* As many rows as a whole map may have: where its height is not at hand. */
+#define LICHEN_ALL_ROWS INT16_MAX
+
 typedef struct {
     int8_t *data;
     int rows;   /* row y lies at y modulo rows */
