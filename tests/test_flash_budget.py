@@ -73,17 +73,19 @@ def test_budgets_between_size_and_speed(text: str, needs: Callable[..., None], t
         return done, cycles
 
     (fast, least), (small, most) = build("fast"), build("small", optimize="size")
+    middle, between = build("middle", optimize="balanced")
+    assert least <= between <= most
     assert fast.flash is not None
     assert small.flash is not None
     cycles = [least]
-    for step in (0.9, 0.7, 0.0):
-        budget = round(small.flash + step * (fast.flash - small.flash))
-        done, count = build(f"b{step}", flash=budget)
+    assert middle.flash is not None
+    for budget in (fast.flash - 1, middle.flash, small.flash):
+        done, count = build(f"b{budget}", flash=budget)
         assert done.flash is not None
         assert done.flash <= budget
         cycles.append(count)
     assert cycles == sorted(cycles)
-    assert cycles[1] < cycles[-1] == most
+    assert cycles[1] <= between < cycles[-1] == most
 
     with pytest.raises(
         DoesNotFitError, match=rf"takes {small.flash:,} bytes of flash .* --flash gives {small.flash - 1:,}"

@@ -24,7 +24,7 @@ from lichen.ir.kernel import PLAIN, Table
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ir.verify import verify
-from lichen.kernels import Kernels, kernels_for
+from lichen.kernels import OPTIMIZE, Kernels, kernels_for
 from lichen.learning.learner import Learning, make_learner
 from lichen.passes import DEFAULT_PASSES, run_passes
 from lichen.plan.schedule import Schedule, choose, front
@@ -32,8 +32,6 @@ from lichen.targets.board import Board, load_board
 from lichen.targets.build import build_firmware
 from lichen.targets.fit import refuse_hopeless
 from lichen.targets.folder import ModelFolder, open_folder
-
-OPTIMIZE = ("speed", "size")
 
 
 @dataclass(frozen=True)
@@ -185,8 +183,8 @@ def compile_model(
     """
     if optimize not in OPTIMIZE:
         raise InputError(f"--optimize {optimize} is not one of {', '.join(OPTIMIZE)}")
-    if flash is not None and optimize == "size":
-        raise InputError("--flash chooses between speed and size itself; leave out --optimize size")
+    if flash is not None and optimize != "speed":
+        raise InputError(f"--flash chooses between speed and size itself; leave out --optimize {optimize}")
     target = load_board(board)
     prepare(module)
     if learning is not None:

@@ -1,6 +1,6 @@
 """The fastest kernels within a budget of flash: which layers get a copy of their kernel that is specialised to them.
 
-Nothing is estimated. The model is linked with all kernels shared and with all specialised, and both are profiled on the board's emulator, so
+Nothing is estimated. At each of two levels of the compiler the model is linked with all kernels shared and with all specialised, and both are profiled on the board's emulator, so
 that it is known what each layer's copy takes of flash and saves of time, and what the copy for many layers takes, which is needed unless all
 layers of its kind are specialised. Which to choose is a knapsack problem, small enough to be solved exactly. What has been chosen is linked;
 were it too large after all, for functions are aligned and parts of them are shared, the budget is cut by the excess, and so on.
@@ -27,6 +27,9 @@ from lichen.targets.board import Board
 from lichen.targets.build import build_firmware
 from lichen.targets.folder import open_folder
 from lichen.targets.machine import machine_of
+
+LEVELS = ("speed", "balanced")
+"""How far the compiler goes, the fastest first, with the same loops."""
 
 
 @dataclass(frozen=True)
@@ -67,62 +70,72 @@ def fastest_within(program: Program, board: Board, budget: int) -> Kernels:
     Raises `MissingToolError` without the board's compiler.
     """
     with suppress(DoesNotFitError):
-        if _built(program, board, None).flash <= budget:
+        if _built(program, board, "speed", None).flash <= budget:
             return kernels_for("speed", board)
     if board.core.has("avr"):  # there is but one way there
         return kernels_for("size", board)
-    names = {op.name for planned in program.functions.values() for op in planned.function.operations}
     roomy = replace(board, flash=machine_of(board).flash.bytes)  # all that can be linked
-    shared, special = _built(program, roomy, ()), _built(program, roomy, names)
-    groups, notes = _groups(program, board, names, shared, special)
+    found = [choice for optimize in LEVELS if (choice := _chosen(program, roomy, board, budget, optimize)) is not None]
+    return min(found, key=lambda choice: choice[0])[1] if found else kernels_for("size", board)
+
+
+def _chosen(program: Program, roomy: Board, board: Board, budget: int, optimize: str) -> tuple[int, Kernels] | None:
+    """What is fastest at one level, and its cycles; `None` if nothing fits."""
+    names = {op.name for planned in program.functions.values() for op in planned.function.operations}
+    shared, special = _built(program, roomy, optimize, ()), _built(program, roomy, optimize, names)
+    times, notes = _times(program, board, optimize, names)
+    if _built(program, roomy, optimize, None).flash <= budget:  # where the compiler inlines each copy into its caller
+        return sum(fast for _, fast in times), Kernels(optimize, None, notes)
+    groups = _groups(program, shared, special, times)
     room = budget - special.flash + sum(special.bytes_of(names).values())
     while (chosen := knapsack(groups, room)) is not None:
         operations = frozenset[str]().union(*(item.operations for item in chosen))
-        excess = _built(program, roomy, operations).flash - budget
+        excess = _built(program, roomy, optimize, operations).flash - budget
         if excess <= 0:
-            return Kernels("speed", operations, notes)
+            cycles = sum(slow for slow, _ in times) - sum(item.saved for item in chosen)
+            return cycles, Kernels(optimize, operations, notes)
         room -= excess
-    return kernels_for("size", board)
+    return None
 
 
-def _built(program: Program, board: Board, specialised: Collection[str] | None) -> _Build:
-    sources = emit(program, "speed", specialised)
+def _built(program: Program, board: Board, optimize: str, specialised: Collection[str] | None) -> _Build:
+    sources = emit(program, optimize, specialised)
     with tempfile.TemporaryDirectory() as folder:
-        write_folder(Path(folder), program, sources, board.name, "speed")
+        write_folder(Path(folder), program, sources, board.name, optimize)
         size = build_firmware(open_folder(Path(folder)), board).size
     return _Build(size.flash, sources, {symbol.name: symbol.bytes for symbol in size.symbols})
 
 
-def _groups(
-    program: Program, board: Board, names: Collection[str], shared: _Build, special: _Build
-) -> tuple[list[Group], tuple[str, ...]]:
+def _groups(program: Program, shared: _Build, special: _Build, times: Sequence[tuple[int, int]]) -> list[Group]:
     """What each step of `infer` would gain. What other functions do beside is done by the kernels for many layers."""
-    saved, notes = _saved(program, board, names)
     found: dict[tuple[str, ...], list[Item]] = {}
     copies: dict[str, int] = {}
-    for step, gain in zip(program.infer.steps, saved, strict=True):
+    for step, (slow, fast) in zip(program.infer.steps, times, strict=True):
         operations = frozenset(op.name for op in step.operations)
         copy = shared.bytes_of(operations)
         copies |= copy
-        item = Item(operations, sum(special.bytes_of(operations).values()), gain)
+        item = Item(operations, sum(special.bytes_of(operations).values()), slow - fast)
         found.setdefault(tuple(sorted(copy)), []).append(item)
-    return [Group(sum(copies[name] for name in key), tuple(items)) for key, items in found.items()], notes
+    return [Group(sum(copies[name] for name in key), tuple(items)) for key, items in found.items()]
 
 
-def _saved(program: Program, board: Board, names: Collection[str]) -> tuple[Sequence[int], tuple[str, ...]]:
+def _times(
+    program: Program, board: Board, optimize: str, names: Collection[str]
+) -> tuple[list[tuple[int, int]], tuple[str, ...]]:
+    """Cycles of each step with the kernel for many layers and with its own."""
     try:
-        slow, fast = (_profiled(program, board, specialised) for specialised in ((), names))
+        slow, fast = (_profiled(program, board, optimize, specialised) for specialised in ((), names))
     except (MissingToolError, DoesNotFitError) as error:
         note = f"what each layer gains was not measured, the largest were specialised first: {error}"
-        return [step.macs for step in program.infer.steps], (note,)
-    return [a - b for a, b in zip(slow, fast, strict=True)], ()
+        return [(2 * step.macs, step.macs) for step in program.infer.steps], (note,)
+    return list(zip(slow, fast, strict=True)), ()
 
 
-def _profiled(program: Program, board: Board, specialised: Collection[str]) -> list[int]:
+def _profiled(program: Program, board: Board, optimize: str, specialised: Collection[str]) -> list[int]:
     """Cycles of each step, with the flash that the board has, because its emulator may have no more."""
     emulator = board.emulator.kind if board.emulator is not None else "none"
     with tempfile.TemporaryDirectory() as folder:
-        write_folder(Path(folder), program, emit(program, "speed", specialised), board.name, "speed")
+        write_folder(Path(folder), program, emit(program, optimize, specialised), board.name, optimize)
         ops = profile(open_folder(Path(folder)), emulator).ops
     return [op.instructions if op.cycles is None else op.cycles for op in ops]
 

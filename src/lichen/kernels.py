@@ -1,4 +1,4 @@
-"""Which layers have a copy of their kernel: what `backend.emit` is told."""
+"""How fast and how large the code shall be: what `backend.emit` and the compiler are told."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from lichen.targets.board import Board
 
+OPTIMIZE = ("speed", "balanced", "size")
+"""Fast loops for a compiler that goes for speed, the same for one that goes for size, and loops that are short themselves."""
+
 
 @dataclass(frozen=True)
 class Kernels:
-    """`optimize` is `speed` or `size`; `specialised` names the operations with a copy of their own, `None` leaves it to the compiler.
+    """`optimize` is one of `OPTIMIZE`; `specialised` names the operations with a copy of their own, `None` leaves it to the compiler.
 
     `notes` say what could not be measured.
     """

@@ -36,7 +36,7 @@ def test_a_generated_folder_opens(compile_model: Callable[..., ModelFolder]) -> 
         (GOOD | {"name": "a\nb"}, "must be a C identifier"),
         (GOOD | {"name": 7}, "must be a C identifier"),
         (GOOD | {"board": None}, "'board' is null but must be the name of a board"),
-        (GOOD | {"optimize": "-fplugin=evil.so"}, "must be speed or size"),
+        (GOOD | {"optimize": "-fplugin=evil.so"}, "must be speed, balanced or size"),
         (GOOD | {"digest": 1.0}, "must be 16 hex digits"),
         (GOOD | {"arena_bytes": True}, "'arena_bytes' is true but must be a whole number"),
         (GOOD | {"inputs": {}}, "'inputs' is no array"),

@@ -25,7 +25,11 @@ def compile_(
     board: Annotated[str, typer.Option(help="The board to compile for; `lichen boards` lists them.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
     optimize: Annotated[
-        str, typer.Option(help="speed: each kernel specialised to each layer; size: one copy of a kernel.")
+        str,
+        typer.Option(
+            help="speed: fast loops, each kernel specialised to each layer; balanced: the same, compiled for size; size: short loops, one copy of "
+            "a kernel."
+        ),
     ] = "speed",
     learn: Learn = None,
     loss: Loss = "softmax_cross_entropy",

@@ -62,7 +62,7 @@ _OP: _Schema = {
 _MANIFEST: _Schema = {
     "name": _NAME,
     "board": _Rule("the name of a board", lambda v: isinstance(v, str)),
-    "optimize": _Rule("speed or size", lambda v: v in ("speed", "size")),
+    "optimize": _Rule("speed, balanced or size", lambda v: v in ("speed", "balanced", "size")),
     "digest": _Rule("16 hex digits", lambda v: isinstance(v, str) and re.fullmatch(r"[0-9a-f]{16}", v) is not None),
     "macs": _whole(0, _MOST_MACS),
     "arena_bytes": _whole(1, _MOST),
