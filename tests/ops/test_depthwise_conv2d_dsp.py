@@ -133,12 +133,12 @@ def test_packed_weights_read_back() -> None:
 
 
 def test_a_layer_that_is_the_peak_takes_the_lean_kernel() -> None:
-    """Alone it would be larger than its input, so it computes row by row; beside a larger tensor a band of rows costs nothing."""
-    small = depthwise((12, 12, 16))
+    """Alone it would need far more than its input, so it computes row by row; beside a larger tensor a band of rows costs nothing."""
+    small = depthwise((40, 40, 32))
     assert tile_rows(small) == 1
     x, w = small.infer.inputs[0], small.infer.operations[0]
-    wide = Value("wide", i8(1, 12, 12, 64))
-    weights = fixed(np.ones((64, 1, 1, 16), np.int8), i8(64, 1, 1, 16), "v")
+    wide = Value("wide", i8(1, 40, 40, 64))
+    weights = fixed(np.ones((64, 1, 1, 32), np.int8), i8(64, 1, 1, 32), "v")
     attributes: dict[str, Attribute] = {"stride": (1, 1), "padding": (0,) * 4, "dilation": (1, 1), "activation": "none"}
     more = Operation("conv2d", [w.results[0], weights], [wide], attributes)
     assert tile_rows(Module("m", {"infer": Function("infer", [x], [w, more], [wide])})) > 1

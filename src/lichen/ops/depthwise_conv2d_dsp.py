@@ -38,6 +38,14 @@ def serves(window: Window, channels: int) -> bool:
 
 
 @lru_cache(maxsize=512)
+def tiles_of(window: Window) -> tuple[Tile, ...]:
+    """The tiles to choose from, from the leanest to the fastest: of a single row, then of ever more rows."""
+    tiles = [tile_of(window, 1, most * window.kernel[0]) for most in _LEAN_SCRATCH]
+    rows = [max(1, window.out_h >> n) for n in range(window.out_h.bit_length(), -1, -1)]
+    tiles += [tile_of(window, most, _MOST_SCRATCH) for most in rows]
+    return tuple(dict.fromkeys(tiles))
+
+
 def tile_of(window: Window, rows: int, most_scratch: int) -> Tile:
     """The best tile of at most `rows` rows with so much scratch for its input, or the smallest one."""
     smallest = min(4, window.out_w)
@@ -108,10 +116,11 @@ def depthwise_conv2d_dsp(
         arguments = *views, *tables, scratch
         return KernelCall("depthwise_conv2d_s8_dsp", members | sizes, arguments, window.out_h, accesses, lean)
 
-    lean = None
-    for most in _LEAN_SCRATCH:
-        lean = call(tile_of(window, 1, most * window.kernel[0]), lean)
-    return call(tile_of(window, window.out_h, _MOST_SCRATCH), lean)
+    leanest, *tiles = tiles_of(window)
+    found = call(leanest)
+    for tile in tiles:
+        found = call(tile, found)
+    return found
 
 
 def pack(weights: Array, stride: int) -> Array:
