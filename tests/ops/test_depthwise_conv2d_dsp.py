@@ -90,27 +90,48 @@ def test_native_gives_the_interpreter_s_bytes_for_any_window(modules: list[Modul
     assert_native_equals_interpreter(modules, core=DSP)
 
 
-def chain() -> Module:
-    """Windows of every width and stride that has a loop of its own, each over the result of the one before; all are outputs."""
-    cases = [(3, 1), (5, 1), (7, 1), (3, 2), (5, 2), (7, 2), (3, 1), (2, 1), (9, 1)]
-    values, operations = [Value("x", i8(1, 27, 26, 6, scale=0.5, zero=-7))], list[Operation]()
+def chain(is_rectified: bool) -> Module:
+    """Windows of every width and stride that has a loop of its own, over any rest of columns; all results are outputs."""
+    cases = [
+        (3, 1),
+        (5, 1),
+        (7, 1),
+        (3, 2),
+        (5, 2),
+        (7, 2),
+        (3, 1),
+        (2, 1),
+        (9, 1),
+        (9, 2),
+        (5, 1),
+        (7, 1),
+        (3, 2),
+        (3, 1),
+        (3, 2),
+    ]
+    activation, zero = ("relu", -128) if is_rectified else ("none", 5)
+    values, operations = [Value("x", i8(1, 27, 26, 6, scale=0.5, zero=zero))], list[Operation]()
     for k, s in cases:
         height, width, channels = values[-1].type.shape[1:]
-        (op,) = depthwise((height, width, channels), (k, k), (s, s), out_scale=4.0 * k).infer.operations
+        (op,) = depthwise((height, width, channels), (k, k), (s, s), activation=activation).infer.operations
         weights, bias = (replace(c, name=f"{c.name}{len(operations)}") for c in op.operands[1:])
-        type_ = replace(op.results[0].type, quantisation=values[0].type.quantisation)
-        values.append(Value(f"y{len(operations)}", type_))
+        scale = values[-1].type.scale * k * 6  # so that outputs spread
+        values.append(Value(f"y{len(operations)}", i8(*op.results[0].type.shape, scale=scale, zero=zero)))
         operations.append(Operation(op.kind, [values[-2], weights, bias], [values[-1]], op.attributes))
     return Module("chain", {"infer": Function("infer", values[:1], operations, values[1:])})
 
 
+@pytest.mark.parametrize("is_rectified", [False, True])
 @pytest.mark.parametrize("optimize", ["speed", "size"])
-def test_the_chip_gives_the_interpreter_s_bytes(optimize: str, needs: Callable[..., None], tmp_path: Path) -> None:
+def test_the_chip_gives_the_interpreter_s_bytes(
+    optimize: str, is_rectified: bool, needs: Callable[..., None], tmp_path: Path
+) -> None:
     """The assembly, on the emulated Cortex-M4."""
     needs("arm-none-eabi-gcc", "qemu-system-arm")
-    module, rng = chain(), np.random.default_rng(1)
+    module, rng = chain(is_rectified), np.random.default_rng(1)
     x = random_input(module.infer.inputs[0].type, rng)
     expected = Interpreter(module).run([x])
+    assert all(len(np.unique(y)) > min(20, y.size // 10) for y in expected)
     folder = compile_model(module, "mps2-an386", tmp_path / "chain", optimize).path
     with open_executor(open_folder(folder), "qemu") as executor:
         for y, got in zip(expected, executor.run([x[None]]), strict=True):

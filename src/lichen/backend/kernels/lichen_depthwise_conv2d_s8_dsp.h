@@ -55,7 +55,7 @@ typedef struct {
     int32_t words;                             /* 84: of weights that an output takes for a kernel row */
     int32_t second, third;                     /* 88, 92: from the first output to these */
     const lichen_depthwise_conv2d_s8_dsp_params *p;
-    int columns;
+    int columns, is_split; /* whether they are split into fours and a rest, for all channels alike */
 } lichen_depthwise_tile_dsp;
 
 /* Words of weights for which there are loops of their own. */
@@ -288,19 +288,26 @@ LICHEN_INLINE void lichen_depthwise_fast_dsp(lichen_depthwise_tile_dsp *tile, in
 {
     const int step = tile->step, least = words == LICHEN_DEPTHWISE_ANY ? 1 : 3;
     int left = tile->columns;
-    do {
-        const int rest = left % 4, is_rest = left < 4 && left >= least, fours = is_rest ? 4 : left - rest;
-        tile->second = is_rest && left == 1 ? 0 : step;
-        tile->third = is_rest && left < 3 ? tile->second : 2 * step;
-        tile->last = is_rest ? tile->third : 3 * step;
-        tile->span = fours * step;
-        tile->rest = rest > 0 && rest < least;
-        tile->rest_last = rest == 1 ? 0 : step;
+    while (left > 0) {
+        if (tile->is_split) { /* in one, for the channel before */
+            left = 0;
+        } else {
+            const int rest = left % 4, is_rest = left < 4 && left >= least, fours = is_rest ? 4 : left - rest;
+            tile->second = is_rest && left == 1 ? 0 : step;
+            tile->third = is_rest && left < 3 ? tile->second : 2 * step;
+            tile->last = is_rest ? tile->third : 3 * step;
+            tile->span = fours * step;
+            tile->rest = rest > 0 && rest < least;
+            tile->rest_last = rest == 1 ? 0 : step;
+            tile->is_split = left == tile->columns && (is_rest || rest < least);
+            left = tile->is_split || is_rest ? 0 : rest;
+        }
         lichen_depthwise_asm_dsp(tile, words, stride, finish);
-        tile->x_base += fours / 2 * stride;
-        tile->out_base += fours * step;
-        left = rest >= least && !is_rest ? rest : 0;
-    } while (left > 0);
+        if (left > 0) {
+            tile->x_base += (tile->columns - left) / 2 * stride;
+            tile->out_base += (tile->columns - left) * step;
+        }
+    }
 }
 
 #else
@@ -496,6 +503,7 @@ LICHEN_LOOP void lichen_depthwise_tiles_dsp(const lichen_depthwise_conv2d_s8_dsp
             input.left = begin - left;
             input.pixels = (end < p->in_w ? end : p->in_w) - begin;
             tile.columns = p->out_w - column < p->tile_columns ? p->out_w - column : p->tile_columns;
+            tile.is_split = 0;
             memset(x, 0, (size_t)(4 * plane) * sizeof *x);
             for (int c = 0; c < p->in_c; c += 4) {
                 /* The last four are computed again in part. */
