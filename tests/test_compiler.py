@@ -65,5 +65,5 @@ def test_without_compilers_the_folder_is_written_and_the_rest_is_unknown(
 
 def test_unknown_optimisation_is_refused(tmp_path: Path) -> None:
     """Only `speed` and `size`."""
-    with pytest.raises(InputError, match="speed, size"):
+    with pytest.raises(InputError, match="speed, balanced, size"):
         compile_model(conv_module(), "uno", tmp_path / "m", "luck")

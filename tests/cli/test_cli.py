@@ -125,7 +125,7 @@ def test_validate_names_the_operator_that_differs(graph: Path, samples: Path, tm
     lichen("compile", graph, "--board", "nano33ble", "--out", tmp_path / "m")
     tables = tmp_path / "m" / "toy_weights.h"
     text = tables.read_text()
-    start = text.index("_bias")
+    start = text.index("_w_y_weights[")  # the first word is the bias of the first channel
     line = text.index("{", start) + 1
     tables.write_text(text[:line] + " 70000 +" + text[line:])
     got = answer("validate", tmp_path / "m", "--on", on, "--input", samples, code=1)

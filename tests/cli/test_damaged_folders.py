@@ -177,7 +177,7 @@ def test_code_of_another_graph_is_refused(folder: Path) -> None:
 
 def test_c_that_is_cut_off_is_refused(folder: Path) -> None:
     """A source that does not compile is the folder's fault, and said so."""
-    for name in ("toy.c", "toy.h", "toy_weights.h", "lichen_conv2d_s8.h"):
+    for name in ("toy.c", "toy.h", "toy_weights.h", "lichen_conv2d_s8_dsp.h"):
         with a_copy(folder) as model:
             text = (model / name).read_bytes()
             (model / name).write_bytes(text[: len(text) // 2])
