@@ -98,20 +98,21 @@ def depthwise_conv2d_dsp(
     clamp = clamp_params(operation)
     is_saturated = (clamp["low"], clamp["high"]) == (INT8_MIN, INT8_MAX)
     finish = ratios(mantissas, shifts, INT8_MIN, result.zero_point) if is_saturated else ANY_RATIO
-    packed = pack(weights, window.stride[1])
+    packed = pack(weights, tap_words(window))
+    weight_words = packed.shape[1] if window.stride[1] == 1 else packed.shape[1] // 2
     members = {
         **params,
         **int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point),
         **clamp,
         "finish": finish,
-        **int16_params(operation, tap_words=tap_words(window), weight_words=packed.shape[1] // 2),
+        **int16_params(operation, tap_words=tap_words(window), weight_words=weight_words),
     }
     ends = np.stack([bias_or_zero(operation, channels), *scales_dsp(mantissas, shifts, finish)], axis=1)
     tables = Table("weights", packed), Table("channels", ends.astype(np.int32))
 
     def call(tile: Tile, lean: KernelCall | None = None) -> KernelCall:
         sizes = int16_params(operation, tile_rows=tile.rows, tile_columns=tile.columns, tile_pitch=tile.pitch)
-        scratch = Scratch(_ROW * tile.rows + 2 * packed.shape[1] + scratch_bytes(window, tile) + _BEYOND)
+        scratch = Scratch(_ROW * tile.rows + 4 * weight_words + scratch_bytes(window, tile) + _BEYOND)
         accesses = window.band_accesses(source, result, tile.rows)
         arguments = *views, *tables, scratch
         return KernelCall("depthwise_conv2d_s8_dsp", members | sizes, arguments, window.out_h, accesses, lean)
@@ -123,23 +124,14 @@ def depthwise_conv2d_dsp(
     return found
 
 
-def pack(weights: Array, stride: int) -> Array:
-    """Weights (channels, kernel_h, kernel_w) as int8 bytes (channels, twice the words of a channel, which are a multiple of four).
+def pack(weights: Array, words: int) -> Array:
+    """Weights (channels, kernel_h, kernel_w) as int8 bytes (channels, 2 * kernel_h * words, and what makes pairs of words).
 
-    A kernel row becomes words of two weights each; with stride 1 words for even and odd columns in turn, the latter a weight later.
-    Four bytes are two words: their first weights, lowest first, are bytes 0 and 1, their second ones bytes 2 and 3.
+    A kernel row becomes `words` words of two weights each. Four bytes are two words: their first weights, lowest first, are bytes 0 and 1,
+    their second ones bytes 2 and 3.
     """
-    channels, kernel_h, kernel_w = weights.shape
-
-    def words(before: int, count: int) -> Array:
-        padded = np.pad(weights, ((0, 0), (0, 0), (before, 2 * count - before - kernel_w)))
-        return padded.reshape(channels, kernel_h, count, 2)
-
-    if stride == 1:
-        count = kernel_w // 2 + 1
-        both = np.stack([words(0, count), words(1, count)], axis=3)
-    else:
-        both = words(0, (kernel_w + 1) // 2)
-    flat = both.reshape(channels, -1, 2)
-    pairs = np.pad(flat, ((0, 0), (0, -flat.shape[1] % 4), (0, 0))).reshape(channels, -1, 2, 2)
+    channels, _, kernel_w = weights.shape
+    padded = np.pad(weights, ((0, 0), (0, 0), (0, 2 * words - kernel_w)))
+    flat = padded.reshape(channels, -1, 2)
+    pairs = np.pad(flat, ((0, 0), (0, flat.shape[1] % 2), (0, 0))).reshape(channels, -1, 2, 2)
     return np.ascontiguousarray(pairs.transpose(0, 1, 3, 2)).reshape(channels, -1)

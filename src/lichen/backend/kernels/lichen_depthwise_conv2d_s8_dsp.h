@@ -9,8 +9,8 @@
    Cost of a 3x3 kernel, stride 1, in instructions an output: 9 to multiply, 3 to 6 to gather (less in higher tiles), 5 to requantise, 3 to
    store and to count; a 7x7 kernel multiplies in 40.
 
-   weights: for each channel the words `tap_words` a kernel row, as bytes in the order in which SXTB16 widens them, two words at a time
-   (ops/depthwise_conv2d_dsp.py). channels: for each channel its bias and how it is requantised.
+   weights: for each channel the words for even columns, `tap_words` a kernel row, as bytes in the order in which SXTB16 widens them, two words
+   at a time (ops/depthwise_conv2d_dsp.py). channels: for each channel its bias and how it is requantised.
    scratch: the tile's input, 4 [channels][rows][tile_pitch] words, then the weights of a channel. */
 #ifndef LICHEN_DEPTHWISE_CONV2D_S8_DSP_H
 #define LICHEN_DEPTHWISE_CONV2D_S8_DSP_H
@@ -26,7 +26,7 @@ typedef struct {
     int16_t in_zero, out_zero, low, high;
     int16_t finish;       /* what is known of all ratios of scales, if the clamp is that of int8; else LICHEN_ANY_RATIO */
     int16_t tap_words;    /* words of weights that an output takes for a kernel row */
-    int16_t weight_words; /* of a channel, a multiple of four */
+    int16_t weight_words; /* of a channel, widened; an even number */
     int16_t tile_rows, tile_columns, tile_pitch; /* a tile's outputs, and the words from one row of its input to the next */
 } lichen_depthwise_conv2d_s8_dsp_params;
 
@@ -450,16 +450,36 @@ LICHEN_LOOP void lichen_depthwise_gather_dsp(const lichen_depthwise_input_dsp *i
     }
 }
 
-/* `count` words of weights, a multiple of four. */
-LICHEN_INLINE void lichen_depthwise_widen_dsp(const int8_t *from, int count, uint32_t *to)
+/* Two words of weights as they lie in flash: their first weights, then their second ones. */
+LICHEN_INLINE const int8_t *lichen_depthwise_two_words_dsp(const int8_t *from, uint32_t *first, uint32_t *second)
 {
-    for (const uint32_t *const end = to + count; to < end; from += 8, to += 4) {
-        const uint32_t x = lichen_load_word(from), y = lichen_load_word(from + 4);
-        to[0] = lichen_sxtb16(x);
-        to[1] = lichen_sxtb16_odd(x);
-        to[2] = lichen_sxtb16(y);
-        to[3] = lichen_sxtb16_odd(y);
+    const uint32_t bytes = lichen_load_word(from);
+    *first = lichen_sxtb16(bytes);
+    *second = lichen_sxtb16_odd(bytes);
+    return from + 4;
+}
+
+/* The weights of a channel as `count` words; returns those of the next channel. With stride 1 each word (w2, w3) is
+   followed by the one for odd columns, (w1, w2). The last word of a row ends in zero, with which the first such word of the next begins. */
+LICHEN_INLINE const int8_t *lichen_depthwise_widen_dsp(const int8_t *from, int count, int stride, uint32_t *to)
+{
+    uint32_t before = 0, first, second;
+    for (const uint32_t *const end = to + count; to < end;) {
+        from = lichen_depthwise_two_words_dsp(from, &first, &second);
+        if (stride == 1) {
+            to[0] = first;
+            to[1] = before >> 16 | first << 16;
+            to[2] = second;
+            to[3] = first >> 16 | second << 16;
+            before = second;
+            to += 4;
+        } else {
+            to[0] = first;
+            to[1] = second;
+            to += 2;
+        }
     }
+    return from;
 }
 
 /* Rows [row_begin, row_end), tile by tile. */
@@ -509,8 +529,9 @@ LICHEN_LOOP void lichen_depthwise_tiles_dsp(const lichen_depthwise_conv2d_s8_dsp
                 /* The last four are computed again in part. */
                 const int group = c + 4 <= p->in_c ? c : p->in_c - 4;
                 lichen_depthwise_gather_dsp(&input, group, x);
+                const int8_t *taps = weights + group * p->weight_words * (p->stride_w == 1 ? 1 : 2);
                 for (int k = group; k < group + 4; k++) {
-                    lichen_depthwise_widen_dsp(weights + 2 * k * p->weight_words, p->weight_words, w);
+                    taps = lichen_depthwise_widen_dsp(taps, p->weight_words, p->stride_w, w);
                     tile.x_base = x + (k - group) * plane;
                     tile.out_base = out.data + column * p->in_c + k;
                     tile.bias = channels[3 * k];
