@@ -15,6 +15,9 @@ from lichen.ops.params import row_lengths
 from lichen.ops.weights import clamp_params
 from lichen.ops.window import Window
 
+_LEAST_CHANNELS = {"avg_pool2d": 4, "max_pool2d": 16}  # from which on the kernels for DSP instructions are faster
+_MOST_TAPS = 255  # whose int8 values they add up in int16
+
 
 class Pool(Operator):
     """x (1, H, W, C) -> (1, H', W', C), each channel by itself."""
@@ -44,6 +47,9 @@ class Pool(Operator):
         for name in ("out_c", "dilation_h", "dilation_w"):
             del params[name]
         suffix = "f32" if operation.results[0].type.dtype.is_float else "s8"
+        fits = params["in_c"] >= _LEAST_CHANNELS[self.kind] and window.kernel[0] * window.kernel[1] <= _MOST_TAPS
+        if suffix == "s8" and core.has("dsp") and fits:
+            suffix = "s8_dsp"
         return KernelCall(
             f"{self.kind}_{suffix}",
             params | clamp_params(operation),
