@@ -79,8 +79,13 @@ LICHEN_KERNEL void lichen_conv2d_s8_mve(const lichen_conv2d_s8_mve_params *p, li
             } else {
                 int8_t *to = scratch;
                 for (int k = 0, row = y; k < p->kernel_h; k++, row += p->dilation_h) {
-                    const int is_inside = row >= 0 && row < p->in_h;
-                    to = lichen_gather_mve(p, to, is_inside ? lichen_window_row_s8(in, row, (int)p->in_length) : NULL, x);
+                    const int8_t *const from = row >= 0 && row < p->in_h ? lichen_window_row_s8(in, row, (int)p->in_length) : NULL;
+                    if (from != NULL && p->dilation_w == 1 && x >= 0 && x + p->kernel_w <= p->in_w) {
+                        lichen_copy_mve(to, from + x * p->in_c, p->kernel_w * p->in_c);
+                        to += p->kernel_w * p->in_c;
+                    } else {
+                        to = lichen_gather_mve(p, to, from, x);
+                    }
                 }
             }
             lichen_pixel_mve(&products, patch, pixel);
