@@ -1,4 +1,4 @@
-"""A quantised sum as one linear function, proven on all pairs of operands: what `lichen_add_linear_s8_dsp.h` computes.
+"""A quantised sum as one linear function, proven on all pairs of operands: what `lichen_add_linear_s8_dsp.h` and `…_mve.h` compute.
 
 TensorFlow Lite Micro rounds an operand to the scale of the other, and the sum to that of the result. That differs from
 `ratio_a * a + ratio_b * b + origin`, rounded once, by far less than a step of the result. With scales as training gives them no pair of

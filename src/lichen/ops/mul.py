@@ -53,6 +53,11 @@ class Mul(Binary):
             "low": low,
             "high": high,
         }
+        if core.has("mve") and multiplier.shift < 0:
+            vectors = params | {"mantissa": multiplier.mantissa, "shift": multiplier.shift}
+            call = self.call_dsp(operation, "mul_s8_mve", ("a", "b"), vectors)
+            if call.params["a_step"] == call.params["b_step"] == 1:
+                return call
         if core.has("dsp") and multiplier.shift < 0 and multiplier.mantissa:
             params |= {"doubled": doubled(multiplier.mantissa), "shift": subtracted_shift(multiplier.shift)}
             return self.call_dsp(operation, "mul_s8_dsp", ("a", "b"), params)

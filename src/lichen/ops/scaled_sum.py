@@ -87,7 +87,8 @@ class ScaledSum:
         if core.has("dsp"):
             linear = self._linear(operation)
             if linear is not None:
-                return operator.call_dsp(operation, "add_linear_s8_dsp", ("a", "b"), linear)
+                kernel = "add_linear_s8_mve" if core.has("mve") else "add_linear_s8_dsp"
+                return operator.call_dsp(operation, kernel, ("a", "b"), linear)
             call = operator.call_dsp(
                 operation, "add_s8_dsp", ("wide", "narrow"), self._params_dsp(operation), self.order
             )
@@ -97,7 +98,7 @@ class ScaledSum:
         return operator.call(operation, "add_s8", ("wide", "narrow"), self.params(operation), self.order)
 
     def _linear(self, operation: Operation) -> dict[str, int | float] | None:
-        """The arithmetic members of `lichen_add_linear_s8_dsp_params`; `None` where no linear function serves."""
+        """The arithmetic members of `lichen_add_linear_s8_dsp_params` and `…_mve_params`; `None` where no linear function serves."""
         zeros = tuple(v.type.zero_point for v in (*operation.operands, *operation.results))
         low, high = activation_range(operation.str_attribute("activation"), operation.results[0].type)
         found = _linear_sum(self, zeros, low, high)

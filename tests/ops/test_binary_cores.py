@@ -1,4 +1,4 @@
-"""Sums and products for cores with DSP instructions: in plain C on the host and on the emulated Cortex-M4, the interpreter's bytes."""
+"""Sums and products for cores with DSP instructions or Helium: in plain C on the host and on the emulated chip, the interpreter's bytes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from element_strategies import BROADCASTS, binary_modules
 from lichen.compiler import compile_model
 from lichen.device.executor import open_executor
 from lichen.ir.interpret import Interpreter
+from lichen.ir.kernel import Core
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.targets.folder import open_folder
-from native_check import DSP, assert_native_equals_interpreter, random_input, run_natively
+from native_check import DSP, MVE, assert_native_equals_interpreter, random_input, run_natively
 from ops_oracle import i8, one_op
 
+CORES = (DSP, MVE)
 PAIRS = np.mgrid[-128:128, -128:128].astype(np.int8).reshape(2, 1, -1)
 TRAINED, TIED = (0.0371893, 0.0210471, 0.0491377), (0.037, 0.021, 0.05)
 """Scales of operands and result: as training gives them, and of a kind that makes ties."""
@@ -38,9 +40,9 @@ def binary(
     return one_op(kind, types, [result], {"activation": activation})
 
 
-def kernel(module: Module) -> str:
+def kernel(module: Module, core: Core) -> str:
     (operation,) = module.infer.operations
-    return operator(operation.kind).lower(operation, DSP).kernel
+    return operator(operation.kind).lower(operation, core).kernel
 
 
 CASES = {
@@ -63,23 +65,34 @@ CASES = {
 
 def test_each_way_is_taken() -> None:
     """Linear sums wherever that is exact, all roundings elsewhere. Plain kernels have differences of that kind, and ratios of 1/2 and more."""
-    assert {name: kernel(module) for name, (module, _) in CASES.items()} == {n: k for n, (_, k) in CASES.items()}
+    for name, (module, expected) in CASES.items():
+        assert kernel(module, DSP) == expected, name
 
 
-def test_all_pairs_of_bytes_natively() -> None:
+def test_vectors_wherever_runs_are_of_neighbours() -> None:
+    """Helium for linear sums, and for products unless an operand stays the same; the kernels with DSP instructions elsewhere."""
+    for name, (module, expected) in CASES.items():
+        has_vectors = expected in ("add_linear_s8_dsp", "mul_s8_dsp")
+        assert kernel(module, MVE) == (expected.replace("dsp", "mve") if has_vectors else expected), name
+    assert kernel(binary("mul", (0.03, 0.021, 0.07), shapes=((4, 8), (4, 1))), MVE) == "mul_s8_dsp"
+
+
+@pytest.mark.parametrize("core", CORES, ids=lambda core: core.name)
+def test_all_pairs_of_bytes_natively(core: Core) -> None:
     """Under sanitizers."""
     modules = [module for module, _ in CASES.values()]
-    results = run_natively(modules, [[list(PAIRS)]] * len(modules), DSP)
+    results = run_natively(modules, [[list(PAIRS)]] * len(modules), core)
     for name, module, [[got]] in zip(CASES, modules, results, strict=True):
         np.testing.assert_array_equal(got, Interpreter(module).run(PAIRS)[0], err_msg=name)
 
 
+@pytest.mark.parametrize("core", CORES, ids=lambda core: core.name)
 @pytest.mark.parametrize("kind", ["add", "sub", "mul"])
 @settings(max_examples=2, deadline=None, phases=[Phase.generate])
 @given(data=st.data())
-def test_native_gives_the_interpreter_s_bytes(kind: str, data: st.DataObject) -> None:
+def test_native_gives_the_interpreter_s_bytes(kind: str, core: Core, data: st.DataObject) -> None:
     """Any broadcast, constant, quantisation and activation, with a poisoned arena that operands and results share."""
-    assert_native_equals_interpreter(data.draw(st.lists(binary_modules(kind), min_size=16, max_size=16)), core=DSP)
+    assert_native_equals_interpreter(data.draw(st.lists(binary_modules(kind), min_size=16, max_size=16)), core=core)
 
 
 def broadcasts() -> list[Module]:
@@ -95,22 +108,26 @@ def broadcasts() -> list[Module]:
     ]
 
 
-def test_every_broadcast_natively() -> None:
+@pytest.mark.parametrize("core", CORES, ids=lambda core: core.name)
+def test_every_broadcast_natively(core: Core) -> None:
     """Whatever stays the same in a run or between runs, and elements that are left over from fours."""
     for seed, modules in enumerate((broadcasts()[::2], broadcasts()[1::2])):
-        assert_native_equals_interpreter(modules, seed, samples=1, core=DSP)
+        assert_native_equals_interpreter(modules, seed, samples=1, core=core)
 
 
+@pytest.mark.parametrize("board", ["mps2-an386", "mps3-an547"])
 @pytest.mark.parametrize("optimize", ["speed", "size"])
-def test_the_chip_gives_the_interpreter_s_bytes(optimize: str, needs: Callable[..., None], tmp_path: Path) -> None:
-    """The instructions themselves, on the emulated Cortex-M4."""
+def test_the_chip_gives_the_interpreter_s_bytes(
+    optimize: str, board: str, needs: Callable[..., None], tmp_path: Path
+) -> None:
+    """The instructions themselves, on the emulated Cortex-M4 and M55."""
     needs("arm-none-eabi-gcc", "qemu-system-arm")
     rng = np.random.default_rng(3)
     for kind, scales in (("add", TRAINED), ("add", TIED), ("sub", TRAINED), ("mul", (0.03, 0.021, 0.07))):
         for activation in ("none", "relu6"):
             module = binary(kind, scales, activation, ((5, 1003), (1, 1003)))
             inputs = [random_input(value.type, rng) for value in module.infer.inputs]
-            folder = compile_model(module, "mps2-an386", tmp_path / f"{kind}{scales[0]}{activation}", optimize).path
+            folder = compile_model(module, board, tmp_path / f"{kind}{scales[0]}{activation}", optimize).path
             with open_executor(open_folder(folder), "qemu") as executor:
                 got = executor.run([x[None] for x in inputs])[0][0]
             np.testing.assert_array_equal(got, Interpreter(module).run(inputs)[0], err_msg=f"{kind} {activation}")
