@@ -16,8 +16,13 @@ from lichen.ops.fixed_point import INT32_MAX, Int64Array
 _STORED = np.arange(-128, 128, dtype=np.int64)
 _SUM_BITS = 20  # behind the point of the sum
 _FACTOR_BITS = _SUM_BITS + 8  # of the factors: a product with an operand in the upper byte of 16 bits loses 16
-_TILTS = (0, 2, 4, 8, 16, 32)  # in units of the last place of a sum, for factors that take ties away from zero
 _UNBOUNDED = 1 << 40
+_NUDGE = 32  # moves the product with an operand by up to 16 units of the last place of a sum
+_TRIALS = [
+    *((0, _NUDGE * i, _NUDGE * j) for i in (0, -1, 1) for j in (0, -1, 1)),
+    *((tilt, 0, 0) for tilt in (2, 4, 8, 16, 32)),
+]
+"""What factors are tried: how much larger, in units of the last place of a sum, so that ties go away from zero; and what is added to each."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +42,12 @@ def linear_sum(
     """
     least = np.where(expected > low, expected << _SUM_BITS, -_UNBOUNDED)
     most = np.where(expected < high, ((expected + 1) << _SUM_BITS) - 1, _UNBOUNDED)
-    for tilt in _TILTS:
-        factors = _factor(ratios[0], tilt), _factor(ratios[1], tilt)
-        products = _products(factors[0])[:, None] + _products(factors[1])
+    for tilt, *nudges in _TRIALS:
+        a, b = (round(r * (2.0**_FACTOR_BITS + 256 * tilt)) + n for r, n in zip(ratios, nudges, strict=True))
+        products = (a * _STORED >> 8)[:, None] + (b * _STORED >> 8)
         lowest, highest = int((least - products).max()), int((most - products).min())
         if lowest <= highest:
             offset = min(max(round((origin + 0.5) * 2.0**_SUM_BITS), lowest), highest)
-            numbers = (*factors, offset, int(products.min()) + offset, int(products.max()) + offset)
-            return LinearSum(factors, offset) if max(map(abs, numbers)) <= INT32_MAX else None
+            numbers = (a, b, offset, int(products.min()) + offset, int(products.max()) + offset)
+            return LinearSum((a, b), offset) if max(map(abs, numbers)) <= INT32_MAX else None
     return None
-
-
-def _factor(ratio: float, tilt: int) -> int:
-    return round(ratio * (2.0**_FACTOR_BITS + 256 * tilt))
-
-
-def _products(factor: int) -> Int64Array:
-    """Of all stored values."""
-    products: Int64Array = factor * _STORED >> 8
-    return products
