@@ -64,7 +64,8 @@ class KernelCall:
 
     `params` are the members of `lichen_<kernel>_params`, in the order of the struct. `rows` is the number of output rows of a
     spatial kernel, whose calls end in a range of rows; `None` for the others. `accesses` is the order in which this kernel touches
-    operands and results where it is not the operator's; `lean` computes the same in less memory, but slower.
+    operands and results where it is not the operator's; `lean` computes the same in less memory, but slower. `needs` names rarely used parts of
+    kernels that this call takes; a model that takes none of them has less code.
     """
 
     kernel: str
@@ -73,3 +74,4 @@ class KernelCall:
     rows: int | None = None
     accesses: Accesses | None = None
     lean: KernelCall | None = None
+    needs: frozenset[str] = frozenset()

@@ -10,7 +10,7 @@ from lichen.ir.kernel import KernelCall, Operand, Result, Scratch, Table
 from lichen.ir.module import Array, Operation
 from lichen.ops.fixed_point import INT8_MAX, INT8_MIN
 from lichen.ops.params import int16_params
-from lichen.ops.requantise_dsp import ANY_RATIO, ratios, scales_dsp
+from lichen.ops.requantise_dsp import ANY_RATIO, needs, ratios, scales_dsp
 from lichen.ops.weights import channel_ratios, clamp_params, folded_bias, multiplier_tables
 
 _TILE = 4  # patches that share a load of the weights
@@ -59,7 +59,9 @@ def conv2d_dsp(
 
     def call(tile: int, lean: KernelCall | None = None) -> KernelCall:
         scratch = Scratch(4 * tile * words.shape[1] + border_run)
-        return KernelCall("conv2d_s8_dsp", members | {"tile": tile}, (*views, table, scratch), rows, lean=lean)
+        return KernelCall(
+            "conv2d_s8_dsp", members | {"tile": tile}, (*views, table, scratch), rows, None, lean, needs(finish)
+        )
 
     single = call(1)
     if not is_exact or rows * params["out_w"] < _TILE - 1:

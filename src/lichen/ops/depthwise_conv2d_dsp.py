@@ -12,7 +12,7 @@ from lichen.ir.kernel import KernelCall, Operand, Result, Scratch, Table
 from lichen.ir.module import Array, Operation
 from lichen.ops.fixed_point import INT8_MAX, INT8_MIN
 from lichen.ops.params import int16_params
-from lichen.ops.requantise_dsp import ANY_RATIO, ratios, scales_dsp
+from lichen.ops.requantise_dsp import ANY_RATIO, needs, ratios, scales_dsp
 from lichen.ops.weights import bias_or_zero, channel_ratios, clamp_params, multiplier_tables
 from lichen.ops.window import Window
 
@@ -115,7 +115,9 @@ def depthwise_conv2d_dsp(
         scratch = Scratch(_ROW * tile.rows + 4 * weight_words + scratch_bytes(window, tile) + _BEYOND)
         accesses = window.band_accesses(source, result, tile.rows)
         arguments = *views, *tables, scratch
-        return KernelCall("depthwise_conv2d_s8_dsp", members | sizes, arguments, window.out_h, accesses, lean)
+        return KernelCall(
+            "depthwise_conv2d_s8_dsp", members | sizes, arguments, window.out_h, accesses, lean, needs(finish)
+        )
 
     leanest, *tiles = tiles_of(window)
     found = call(leanest)

@@ -34,6 +34,11 @@ def scales_dsp(mantissas: Array, shifts: Array, kind: int) -> tuple[Array, Array
     return multiplier.data, exponent if kind == ANY_RATIO else np.int32(-(2**31)) >> exponent
 
 
+def needs(kind: int) -> frozenset[str]:
+    """The parts of kernels that ratios of a `kind` need."""
+    return frozenset({"any_ratio"} if kind == ANY_RATIO else ())
+
+
 def ratios(mantissas: Array, shifts: Array, low: int, zero_point: int) -> int:
     """The member `ratios` of the params, for outputs clamped to `low` and more."""
     if (shifts >= 0).any() or (mantissas == 0).any():

@@ -93,7 +93,7 @@ LICHEN_KERNEL void lichen_add_linear_s8_dsp(const lichen_add_linear_s8_dsp_param
             f.b = 0;
             b = a;
         }
-        if (p->low > -128 || p->high < 127) {
+        if (LICHEN_SHORT || p->low > -128 || p->high < 127) {
             lichen_add_linear_s8_limited_run_dsp(&f, a, b, out, inner);
         } else {
             lichen_add_linear_s8_run_dsp(&f, a, b, out, inner);

@@ -72,7 +72,7 @@ LICHEN_KERNEL void lichen_add_s8_dsp(const lichen_add_s8_dsp_params *p, const in
     lichen_walk at;
     lichen_walk_start(&at, p->dimensions);
     for (int row = 0; row < (int)p->rows; row++, out += (int)p->inner) {
-        if (p->low > -128 || p->high < 127) {
+        if (LICHEN_SHORT || p->low > -128 || p->high < 127) {
             lichen_add_s8_limited_run_dsp(p, wide + at.a, narrow + at.b, out);
         } else {
             lichen_add_s8_run_dsp(p, wide + at.a, narrow + at.b, out);

@@ -60,6 +60,13 @@
 #define LICHEN_SHARED LICHEN_INLINE
 #endif
 
+/* Whether loops are to be short rather than fast. */
+#if defined(LICHEN_OPTIMIZE_SPEED) && !defined(__AVR__)
+#define LICHEN_SHORT 0
+#else
+#define LICHEN_SHORT 1
+#endif
+
 /* An innermost loop: a helper that is compiled for speed in any case, for it is short and most of the time is spent there. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE_SIZE__) && !defined(__AVR__)
 #define LICHEN_HOT LICHEN_HELPER __attribute__((optimize("O2")))

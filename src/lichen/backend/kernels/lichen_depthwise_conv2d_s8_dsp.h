@@ -351,7 +351,7 @@ LICHEN_INLINE lichen_depthwise_loop_dsp *lichen_depthwise_loop_for_dsp(int words
 #if defined(LICHEN_OPTIMIZE_SPEED)
     const int is_clamped = finish == LICHEN_CLAMPED_AT_ZERO;
 #define LICHEN_DEPTHWISE_TAKE(words_, stride_)                                                                           \
-    if (words == words_ && stride == stride_ && finish != LICHEN_ANY_RATIO) {                                            \
+    if (words == words_ && stride == stride_ && !LICHEN_IS_ANY_RATIO(finish)) {                                        \
         return is_clamped ? lichen_depthwise_##words_##_by_##stride_##_clamped_dsp : lichen_depthwise_##words_##_by_##stride_##_dsp; \
     }
     LICHEN_DEPTHWISE_TAKE(2, 1)
@@ -363,7 +363,7 @@ LICHEN_INLINE lichen_depthwise_loop_dsp *lichen_depthwise_loop_for_dsp(int words
 #else
     (void)words;
 #endif
-    return finish == LICHEN_ANY_RATIO ? lichen_depthwise_general_dsp
+    return LICHEN_IS_ANY_RATIO(finish) ? lichen_depthwise_general_dsp
            : stride == 1              ? lichen_depthwise_ANY_by_1_dsp
                                       : lichen_depthwise_ANY_by_2_dsp;
 }

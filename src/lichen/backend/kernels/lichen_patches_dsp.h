@@ -22,7 +22,7 @@ LICHEN_INLINE void lichen_widen4_dsp(uint32_t *to, const int8_t *from, int step)
 /* n elements from any address; returns where the next go. */
 LICHEN_INLINE uint32_t *lichen_widen_dsp(uint32_t *to, const int8_t *from, int n, int step)
 {
-    for (; n >= 16; n -= 16, from += 16, to += 8 * step) {
+    for (; !LICHEN_SHORT && n >= 16; n -= 16, from += 16, to += 8 * step) {
         lichen_widen4_dsp(to, from, step);
         lichen_widen4_dsp(to + 2 * step, from + 4, step);
         lichen_widen4_dsp(to + 4 * step, from + 8, step);

@@ -21,6 +21,13 @@ enum {
     LICHEN_CLAMPED_AT_ZERO /* the same, and no output is below the zero point */
 };
 
+/* Whether a layer is of any ratio: never where the model says of none that it is. */
+#if defined(LICHEN_NEEDS_ANY_RATIO)
+#define LICHEN_IS_ANY_RATIO(ratios) ((ratios) == LICHEN_ANY_RATIO)
+#else
+#define LICHEN_IS_ANY_RATIO(ratios) 0
+#endif
+
 typedef struct {
     int32_t doubled; /* 2m modulo 2^32 */
     int32_t shift;   /* e - 1, or -2^(32 - e) where e >= 1 for all channels */

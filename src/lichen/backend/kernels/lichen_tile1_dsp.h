@@ -96,7 +96,7 @@ LICHEN_INLINE void lichen_dot2_dsp(const uint32_t *x, int words, const int32_t *
 
 LICHEN_INLINE int8_t lichen_finish1_dsp(const lichen_products_dsp *p, const int32_t *scale, int32_t sum)
 {
-    if (p->finish == LICHEN_ANY_RATIO) {
+    if (LICHEN_IS_ANY_RATIO(p->finish)) {
         return (int8_t)lichen_finish_any_dsp(p, scale, sum);
     }
     return (int8_t)lichen_ssat8(lichen_requantise_dsp(lichen_scale_behind_dsp(scale), sum, p->zero, LICHEN_BELOW_HALF));

@@ -193,7 +193,7 @@ LICHEN_LOOP void lichen_tile4_dsp(const lichen_products_dsp *p, const uint32_t *
         weights = lichen_products4_dsp(&sums, x, &end, weights + 1, *weights);
         if (finish == LICHEN_BELOW_HALF) {
             lichen_finish4_dsp(&sums, weights, &zero, LICHEN_BELOW_HALF);
-        } else if (finish == LICHEN_CLAMPED_AT_ZERO) {
+        } else if (!LICHEN_IS_ANY_RATIO(finish)) {
             lichen_finish4_dsp(&sums, weights, &zero, LICHEN_CLAMPED_AT_ZERO);
         } else {
             lichen_sums_dsp indexed = sums; /* a copy, so that the others stay in registers */
