@@ -48,11 +48,9 @@ def conv2d_dsp(
     is_exact = bool((second < _EXACT).all())
     members = {
         **params,
-        **int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point),
-        **clamp,
-        "finish": finish,
         **int16_params(operation, words=words.shape[1]),
         "part": words.shape[1] if is_exact else _EXACT_PART // 2,
+        **{"in_zero": source.zero_point, "out_zero": result.zero_point, **clamp, "finish": finish},
     }
     table = Table("weights", stream(words, bias, *scales_dsp(mantissas, shifts, finish)))
     border_run = weights.shape[2] if source.shape[-1] % 4 else 0

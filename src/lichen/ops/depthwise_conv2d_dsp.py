@@ -102,11 +102,9 @@ def depthwise_conv2d_dsp(
     weight_words = packed.shape[1] if window.stride[1] == 1 else packed.shape[1] // 2
     members = {
         **params,
-        **int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point),
-        **clamp,
-        "finish": finish,
         **int16_params(operation, tap_words=tap_words(window), weight_words=weight_words),
     }
+    requantisation = {"in_zero": source.zero_point, "out_zero": result.zero_point, **clamp, "finish": finish}
     ends = np.stack([bias_or_zero(operation, channels), *scales_dsp(mantissas, shifts, finish)], axis=1)
     tables = Table("weights", packed), Table("channels", ends.astype(np.int32))
 
@@ -116,7 +114,13 @@ def depthwise_conv2d_dsp(
         accesses = window.band_accesses(source, result, tile.rows)
         arguments = *views, *tables, scratch
         return KernelCall(
-            "depthwise_conv2d_s8_dsp", members | sizes, arguments, window.out_h, accesses, lean, needs(finish)
+            "depthwise_conv2d_s8_dsp",
+            members | sizes | requantisation,
+            arguments,
+            window.out_h,
+            accesses,
+            lean,
+            needs(finish),
         )
 
     leanest, *tiles = tiles_of(window)

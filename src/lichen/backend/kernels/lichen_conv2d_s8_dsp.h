@@ -17,10 +17,9 @@ typedef struct {
     int16_t in_h, in_w, in_c;
     int16_t out_w, out_c;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
-    int16_t in_zero, out_zero, low, high;
-    int16_t finish;      /* see lichen_products_dsp */
     int16_t words, part; /* see lichen_products_dsp */
-    int16_t tile;        /* patches at a time: 4, or 1 */
+    int8_t in_zero, out_zero, low, high, finish;
+    int8_t tile; /* patches at a time: 4, or 1 */
 } lichen_conv2d_s8_dsp_params;
 
 /* The patch of the output pixel whose window begins at input (y, x), into every `tile`th word from `to` on. */
@@ -86,7 +85,7 @@ LICHEN_KERNEL void lichen_conv2d_s8_dsp(const lichen_conv2d_s8_dsp_params *p, li
             }
         }
     }
-    if (count == 3) { /* cheaper as four, of which the last is stored first and overwritten */
+    if (!LICHEN_SHORT && count == 3) { /* cheaper as four, of which the last is stored first and overwritten */
         pixels[3] = pixels[2];
         lichen_tile4_dsp(&products, patches, pixels);
         return;

@@ -23,11 +23,11 @@ typedef struct {
     int16_t in_h, in_w, in_c;
     int16_t out_w, out_c; /* as many as in_c, at least four */
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left; /* no dilation; stride_w is 1 or 2 */
-    int16_t in_zero, out_zero, low, high;
-    int16_t finish;       /* what is known of all ratios of scales, if the clamp is that of int8; else LICHEN_ANY_RATIO */
     int16_t tap_words;    /* words of weights that an output takes for a kernel row */
     int16_t weight_words; /* of a channel, widened; an even number */
     int16_t tile_rows, tile_columns, tile_pitch; /* a tile's outputs, and the words from one row of its input to the next */
+    int8_t in_zero, out_zero, low, high;
+    int8_t finish; /* what is known of all ratios of scales, if the clamp is that of int8; else LICHEN_ANY_RATIO */
 } lichen_depthwise_conv2d_s8_dsp_params;
 
 /* A row of a tile's outputs, the same for all channels: the words where its input and weights begin in those of a channel, the kernel rows

@@ -191,7 +191,7 @@ LICHEN_LOOP void lichen_tile4_dsp(const lichen_products_dsp *p, const uint32_t *
     for (;; weights += 5) {
         lichen_sums_dsp sums;
         weights = lichen_products4_dsp(&sums, x, &end, weights + 1, *weights);
-        if (finish == LICHEN_BELOW_HALF) {
+        if (finish == LICHEN_BELOW_HALF || (LICHEN_SHORT && !LICHEN_IS_ANY_RATIO(finish))) {
             lichen_finish4_dsp(&sums, weights, &zero, LICHEN_BELOW_HALF);
         } else if (!LICHEN_IS_ANY_RATIO(finish)) {
             lichen_finish4_dsp(&sums, weights, &zero, LICHEN_CLAMPED_AT_ZERO);
