@@ -20,7 +20,7 @@ from lichen.plan.lower_region import streamed_step
 from lichen.plan.problem import Buffer, Problem, Step
 from lichen.plan.rows import Region, row_call
 
-_MARGIN = 4096  # bytes that may be spent on speed: a sixteenth of what the smaller cores with DSP instructions have
+_MARGIN = 2048  # bytes that may be spent on speed: a thirty-second of what the smaller cores with DSP instructions have
 
 
 @dataclass(frozen=True)

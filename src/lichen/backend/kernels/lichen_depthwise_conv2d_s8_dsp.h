@@ -6,8 +6,8 @@
    even columns take (w0, w1), (w2, 0) and those in odd columns (0, w0), (w1, w2) over the same words; with stride 2 all take the former.
    Four outputs share each load of a weight. What a tile of one channel needs of weights is widened in scratch, too.
 
-   Cost of a 3x3 kernel, stride 1, in instructions an output: 9 to multiply, 3 to 6 to gather (less in higher tiles), 5 to requantise, 3 to
-   store and to count; a 7x7 kernel multiplies in 40.
+   Cost of a 3x3 kernel with stride 1, in instructions an output: 18 to multiply, requantise and store, 3 to 4 to gather in tiles of several
+   rows and 6 in tiles of one, and some 20 for each row of a tile, 100 for each channel of it. A 7x7 kernel multiplies in 40.
 
    weights: for each channel the words for even columns, `tap_words` a kernel row, as bytes in the order in which SXTB16 widens them, two words
    at a time (ops/depthwise_conv2d_dsp.py). channels: for each channel its bias and how it is requantised.
