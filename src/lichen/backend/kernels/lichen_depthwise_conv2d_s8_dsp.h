@@ -363,6 +363,7 @@ LICHEN_INLINE lichen_depthwise_loop_dsp *lichen_depthwise_loop_for_dsp(int words
 #else
     (void)words;
 #endif
+    (void)finish; /* where it is known that no layer is of any ratio */
     return LICHEN_IS_ANY_RATIO(finish) ? lichen_depthwise_general_dsp
            : stride == 1              ? lichen_depthwise_ANY_by_1_dsp
                                       : lichen_depthwise_ANY_by_2_dsp;
