@@ -25,7 +25,7 @@ enum {
 #if defined(LICHEN_NEEDS_ANY_RATIO)
 #define LICHEN_IS_ANY_RATIO(ratios) ((ratios) == LICHEN_ANY_RATIO)
 #else
-#define LICHEN_IS_ANY_RATIO(ratios) 0
+#define LICHEN_IS_ANY_RATIO(ratios) ((void)(ratios), 0)
 #endif
 
 typedef struct {
