@@ -9,13 +9,18 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-import emlearn
-import torch
-from emlearn.net import c_generate_net_loadable
-from torch import nn
+import numpy as np
 
-from counting import ForeignCode
-from lichen.errors import UnsupportedError
+_NUMPY = np.geterr()
+import emlearn  # noqa: E402  makes NumPy raise for every underflow, in the whole process
+from emlearn.net import c_generate_net_loadable  # noqa: E402
+
+np.seterr(**_NUMPY)
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+
+from counting import ForeignCode  # noqa: E402
+from lichen.errors import UnsupportedError  # noqa: E402
 
 _GLUE = """#include "net.h"
 #include "peer.h"

@@ -33,7 +33,7 @@ def test_every_board_has_a_machine_that_executes_its_code_and_holds_its_memories
     """The machine's core has all instructions of the board's core, and at least its RAM and flash."""
     machine = machine_of(board)
     core = PROCESSORS[machine.core].core
-    assert board.core.features <= core.features
+    assert board.core.features - {"v6m"} <= core.features  # a later core has what those lack
     assert (board.core.name, core.name) in {(core.name, core.name), ("cortex-m0plus", "cortex-m3")}
     assert board.ram <= machine.ram.bytes
     assert board.flash <= machine.flash.bytes
