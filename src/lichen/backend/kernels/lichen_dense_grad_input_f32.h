@@ -12,8 +12,8 @@ typedef struct {
 LICHEN_KERNEL void lichen_dense_grad_input_f32(
     const lichen_dense_grad_input_f32_params *p, const float *gradient, const float *weights, float *out)
 {
-    memset(out, 0, (size_t)(p->batch * p->in_c) * sizeof *out);
     for (int row = 0; row < p->batch; row++, gradient += p->out_c, out += p->in_c) {
+        lichen_clear_f32(out, p->in_c); /* row by row: gradients of the rows behind may still lie where later rows go */
         lichen_add_columns(out, gradient, weights, p->out_c, p->in_c, p->in_c, p->weights_in_flash);
     }
 }
