@@ -11,6 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from lichen.backend.program import plan_module
 from lichen.compiler import compile_model
 from lichen.device.executor import open_executor
 from lichen.ir.interpret import Interpreter
@@ -146,3 +147,16 @@ def test_the_stream_holds_what_the_kernel_reads_next() -> None:
     words = np.arange(4, dtype=np.int32).reshape(2, 2)
     table = stream(words, np.array([10, 11, 12]), np.array([20, 21, 22]), np.array([30, 31, 32]))
     assert table.tolist() == [10, 0, 1, 20, 30, 11, 21, 31, 12, 2, 3, 22, 32, 0, 0, 0]
+
+
+def test_a_dense_layer_over_much_takes_the_kernel_without_scratch() -> None:
+    """Alone it would need three times its input; beside a large tensor it may."""
+    weights = TensorType((4, 4000), DType.INT8, Quantisation.per_tensor(0.01, 0))
+    layer = one_op(
+        "dense", [i8(1, 4000), fixed(np.ones((4, 4000), np.int8), weights, "w")], [i8(1, 4)], {"activation": "none"}
+    )
+    assert call(layer).kernel == "conv2d_s8_dsp"
+    program = plan_module(layer, DSP)
+    assert program.infer.steps[0].calls[0].kernel == "conv2d_s8"
+    assert program.arena_bytes < 4100
+    assert_native_equals_interpreter([layer], core=DSP)

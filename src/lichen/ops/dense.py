@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -91,10 +92,9 @@ class Dense(Operator):
         weights = constant_operand(operation, 1)
         if core.has("mve"):
             return conv2d_mve(operation, params, views, weights, _ratios(operation))
+        fast = None
         if core.has("dsp"):
-            call = conv2d_dsp(operation, params, views, weights[:, None], _ratios(operation))
-            if call is not None:
-                return call
+            fast = conv2d_dsp(operation, params, views, weights[:, None], _ratios(operation))
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         if core.has("v6m"):
             call = conv2d_v6m(operation, params, views, weights, _ratios(operation))
@@ -102,7 +102,9 @@ class Dense(Operator):
                 return call
         params["block"] = block = channel_block(operation, core, weights, _ratios(operation))
         tables8 = int8_tables(operation, weights, block, _ratios(operation))
-        return KernelCall("conv2d_s8", params, (*views, *tables8), rows=batch)
+        plain = KernelCall("conv2d_s8", params, (*views, *tables8), rows=batch)
+        # The plain kernel takes no scratch, of which the fast one takes twice the input.
+        return plain if fast is None else replace(fast, lean=fast.lean or plain)
 
     def gradient(
         self, operation: Operation, gradients: Sequence[Value | None], backward: Backward

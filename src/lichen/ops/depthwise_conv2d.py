@@ -11,6 +11,7 @@ from lichen.ir.gradient import Backward
 from lichen.ir.kernel import Core, KernelCall, Operand, Result
 from lichen.ir.module import Array, Operation, State, Value
 from lichen.ir.operator import Operator, register, require
+from lichen.ops.conv2d_dsp import conv2d_dsp
 from lichen.ops.conv2d_mve import conv2d_mve
 from lichen.ops.conv2d_v6m import conv2d_v6m
 from lichen.ops.depthwise_conv2d_dsp import depthwise_conv2d_dsp, serves
@@ -105,6 +106,10 @@ class DepthwiseConv2D(Operator):
                 return call
         if core.has("dsp") and _is_in_tiles(operation):
             return depthwise_conv2d_dsp(operation, params, views, rows.reshape(-1, *window.kernel), window)
+        if core.has("dsp") and is_convolution:
+            call = conv2d_dsp(operation, params, views, rows.reshape(-1, *window.kernel))
+            if call is not None:
+                return call
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         if core.has("v6m") and is_convolution:
             call = conv2d_v6m(operation, params, views, rows)
