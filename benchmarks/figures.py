@@ -36,9 +36,9 @@ from bakenn_peer import BakennPeer, pads_unevenly
 from counting import Counted, ForeignCode, count_foreign, count_lichen
 from emlearn_peer import dense_network
 from goals import Figures, Goal, goals
-from lichen.kernels import OPTIMIZE
 from lichen.errors import LichenError
 from lichen.ir.module import Array, Module
+from lichen.kernels import OPTIMIZE
 from lichen.targets.board import Board, load_board
 from lichen.targets.qemu import PROGRAM
 from lichen.targets.toolchain import find_tool

@@ -5,7 +5,7 @@
 
 #include "lichen_common.h"
 
-#if defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && !defined(LICHEN_NO_ASM)
 #define LICHEN_HAS_DSP 1
 #else
 #define LICHEN_HAS_DSP 0
