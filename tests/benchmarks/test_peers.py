@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,8 @@ def test_bakenn_is_given_the_same_model(module: Module, explicit_padding: bool, 
 
 def test_emlearn_is_given_the_same_network(tmp_path: Path) -> None:
     """Its float32 outputs are PyTorch's."""
-    pytest.importorskip("emlearn")
+    if find_spec("emlearn") is None:  # to import it changes how NumPy treats underflow, which emlearn_peer undoes
+        pytest.skip("emlearn is not installed")
     import emlearn_peer
 
     network = emlearn_peer.dense(20, 7, 3)
