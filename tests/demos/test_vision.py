@@ -35,7 +35,9 @@ def test_every_schedule_gives_the_same_bytes(
         assert schedule["ram"] >= schedule["arena"] and schedule["flash"] > 0
         work = schedule["macs"] / layers["macs"]
         assert work >= 1 and (work > 1) == (schedule["schedule"] == "in strips")
-        assert schedule["macs"] < schedule["instructions"] < 1.5 * work * layers["instructions"]
+        assert (
+            schedule["macs"] < schedule["instructions"] < 2 * work * layers["instructions"]
+        )  # rows take the lean kernels
     assert len(list(tmp_path.glob("*/cifar_mobilenet.c"))) == len(answer["schedules"])
     assert json.loads((tmp_path / "result.json").read_text()) == answer
     assert (tmp_path / "arena.png").read_bytes().startswith(b"\x89PNG")
