@@ -13,7 +13,7 @@ from lichen.backend.emit import KERNELS
 from lichen.device import Session
 from lichen.ir.module import Array
 from lichen.ops.fixed_point import INT32_MAX, INT32_MIN, multiply
-from lichen.ops.requantise_dsp import ANY_RATIO, BELOW_HALF, CLAMPED_AT_ZERO, ratios, scale_tables
+from lichen.ops.requantise_dsp import ANY_RATIO, BELOW_HALF, CLAMPED_AT_ZERO, ratios, scales_dsp
 from lichen.targets.board import load_board
 from lichen.targets.build import Source, build_image
 from lichen.targets.machine import machine_of
@@ -30,11 +30,11 @@ enum {{ BATCH = {BATCH}, RESULTS = {RESULTS}, ZERO = {ZERO} }};
 COMPUTE += """
 #include <stddef.h>
 #include "lichen_requantise_dsp.h"
-typedef struct { int32_t x, multiplier, y; int8_t shift, ratios, low, high; } given;
+typedef struct { int32_t x, multiplier, shift, y; int8_t ratios, low, high, unused; } given;
 static void compute(const given *g, int32_t *r)
 {
     const uint32_t x = (uint32_t)g->x, y = (uint32_t)g->y;
-    const lichen_scale_dsp scale = lichen_scale_at_dsp(&g->multiplier, &g->shift, 0, g->ratios);
+    const lichen_scale_dsp scale = {g->multiplier, g->shift};
     const int32_t q = lichen_requantise_dsp(scale, g->x, ZERO, g->ratios);
     r[0] = q;
     r[1] = lichen_narrow_dsp(q, g->low, g->high);
@@ -117,10 +117,15 @@ def cases(count: int) -> tuple[Array, Array, Array]:
     low = np.where(kinds == CLAMPED_AT_ZERO, rng.integers(ZERO, 20, count), rng.integers(-128, 0, count))
     given = np.zeros(
         count,
-        [("x", "i4"), ("multiplier", "i4"), ("y", "i4"), *((n, "i1") for n in ("shift", "ratios", "low", "high"))],
+        [
+            *((n, "i4") for n in ("x", "multiplier", "shift", "y")),
+            *((n, "i1") for n in ("ratios", "low", "high", "unused")),
+        ],
     )
-    multipliers, shifts = scale_tables(mantissa, shift)
-    given["x"], given["multiplier"], given["shift"], given["ratios"] = x, multipliers.data, shifts.data, kinds
+    for kind in (ANY_RATIO, BELOW_HALF, CLAMPED_AT_ZERO):
+        chosen = kinds == kind
+        given["multiplier"][chosen], given["shift"][chosen] = scales_dsp(mantissa[chosen], shift[chosen], kind)
+    given["x"], given["ratios"] = x, kinds
     given["y"] = rng.integers(INT32_MIN, INT32_MAX, count)
     given["low"], given["high"] = low, rng.integers(20, 128, count)
     return given, mantissa, shift

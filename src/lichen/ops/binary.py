@@ -57,37 +57,19 @@ class Binary(Operator):
         names: tuple[str, str],
         params: dict[str, int | float],
         order: tuple[int, int] = (0, 1),
+        tells_flash: bool = True,
     ) -> KernelCall:
-        """The call of a kernel that walks its operands: `names` are what it calls them, `order` which operand is which."""
-        first, second = names
-        flash = {
-            f"{first}_in_flash": in_flash(operation, order[0]),
-            f"{second}_in_flash": in_flash(operation, order[1]),
-        }
-        return _call(operation, kernel, names, int16_params(operation, **flash) | params, order)
-
-    def call_dsp(
-        self,
-        operation: Operation,
-        kernel: str,
-        names: tuple[str, str],
-        params: dict[str, int | float],
-        order: tuple[int, int] = (0, 1),
-    ) -> KernelCall:
-        """The same of a kernel for Cortex-M alone, where flash is read as RAM is."""
-        return _call(operation, kernel, names, params, order)
-
-
-def _call(
-    operation: Operation, kernel: str, names: tuple[str, str], params: dict[str, int | float], order: tuple[int, int]
-) -> KernelCall:
-    walk = _walk(operation, order)
-    first, second = names
-    steps = {f"{first}_step": walk.inner_steps[0], f"{second}_step": walk.inner_steps[1]}
-    shape = int32_params(operation, rows=walk.rows, inner=walk.inner)
-    shape |= int16_params(operation, dimensions=len(walk.extents), **steps)
-    operands = (anywhere(operation, i, name) for i, name in zip(order, names, strict=True))
-    return KernelCall(kernel, shape | params, (*operands, Result(0), walk.geometry))
+        """The call of a kernel that walks its operands: `names` are what it calls them, `order` which operand is which. Kernels for Cortex-M
+        alone, where flash is read as RAM is, are not told which operands are in flash.
+        """
+        walk = _walk(operation, order)
+        shape = int32_params(operation, rows=walk.rows, inner=walk.inner)
+        shape |= int16_params(operation, dimensions=len(walk.extents))
+        shape |= {f"{name}_step": step for name, step in zip(names, walk.inner_steps, strict=True)}
+        if tells_flash:
+            shape |= {f"{name}_in_flash": in_flash(operation, i) for name, i in zip(names, order, strict=True)}
+        operands = (anywhere(operation, i, name) for i, name in zip(order, names, strict=True))
+        return KernelCall(kernel, shape | params, (*operands, Result(0), walk.geometry))
 
 
 def float_limits(operation: Operation) -> dict[str, int | float]:

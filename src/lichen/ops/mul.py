@@ -55,12 +55,12 @@ class Mul(Binary):
         }
         if core.has("mve") and multiplier.shift < 0:
             vectors = params | {"mantissa": multiplier.mantissa, "shift": multiplier.shift}
-            call = self.call_dsp(operation, "mul_s8_mve", ("a", "b"), vectors)
+            call = self.call(operation, "mul_s8_mve", ("a", "b"), vectors, tells_flash=False)
             if call.params["a_step"] == call.params["b_step"] == 1:
                 return call
         if core.has("dsp") and multiplier.shift < 0 and multiplier.mantissa:
             params |= {"doubled": doubled(multiplier.mantissa), "shift": subtracted_shift(multiplier.shift)}
-            return self.call_dsp(operation, "mul_s8_dsp", ("a", "b"), params)
+            return self.call(operation, "mul_s8_dsp", ("a", "b"), params, tells_flash=False)
         params |= {
             "shift": max(-multiplier.shift, 0),
             "factor": 2 << max(multiplier.shift, 0),

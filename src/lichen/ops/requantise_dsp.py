@@ -1,20 +1,13 @@
-"""The tables of `lichen_requantise_dsp.h`: multipliers in the form that SMMLAR and SMMLSR take."""
+"""The scales of `lichen_requantise_dsp.h`: multipliers in the form that SMMLAR and SMMLSR take."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from lichen.ir.kernel import Table
 from lichen.ir.module import Array
 
 ANY_RATIO, BELOW_HALF, CLAMPED_AT_ZERO = range(3)
 """What is known of the ratios of all channels; the header's enumeration."""
-
-
-def scale_tables(mantissas: Array, shifts: Array) -> tuple[Table, Table]:
-    """The tables `multiplier` and `shift` of multipliers `mantissa * 2^(shift - 31)`, each of shape (channels,)."""
-    doubled_mantissas = np.array([doubled(int(m)) for m in mantissas], np.int32)
-    return Table("multiplier", doubled_mantissas), Table("shift", (-1 - shifts.astype(np.int16)).astype(np.int8))
 
 
 def doubled(mantissa: int) -> int:
@@ -28,10 +21,10 @@ def subtracted_shift(shift: int) -> int:
 
 
 def scales_dsp(mantissas: Array, shifts: Array, kind: int) -> tuple[Array, Array]:
-    """The members of `lichen_scale_dsp` (channels,) each, int32, for ratios of a `kind`."""
-    multiplier, shift = scale_tables(mantissas, shifts)
-    exponent = shift.data.astype(np.int32)
-    return multiplier.data, exponent if kind == ANY_RATIO else np.int32(-(2**31)) >> exponent
+    """The members of `lichen_scale_dsp`, int32 (channels,) each, of multipliers `mantissa * 2^(shift - 31)` whose ratios are of a `kind`."""
+    first = np.array([doubled(int(m)) for m in mantissas], np.int32)
+    to_the_right = -1 - shifts.astype(np.int32)
+    return first, to_the_right if kind == ANY_RATIO else np.int32(-(2**31)) >> to_the_right
 
 
 def needs(kind: int) -> frozenset[str]:

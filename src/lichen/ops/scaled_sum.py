@@ -88,10 +88,9 @@ class ScaledSum:
             linear = self._linear(operation)
             if linear is not None:
                 kernel = "add_linear_s8_mve" if core.has("mve") else "add_linear_s8_dsp"
-                return operator.call_dsp(operation, kernel, ("a", "b"), linear)
-            call = operator.call_dsp(
-                operation, "add_s8_dsp", ("wide", "narrow"), self._params_dsp(operation), self.order
-            )
+                return operator.call(operation, kernel, ("a", "b"), linear, tells_flash=False)
+            names = "wide", "narrow"
+            call = operator.call(operation, "add_s8_dsp", names, self._params_dsp(operation), self.order, False)
             by_neighbours = call.params["wide_step"] == call.params["narrow_step"] == 1
             if self.sign > 0 and self.output.mantissa and by_neighbours:
                 return call

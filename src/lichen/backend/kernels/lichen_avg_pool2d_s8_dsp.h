@@ -5,27 +5,16 @@
 #define LICHEN_AVG_POOL2D_S8_DSP_H
 
 #include "lichen_avg_pool2d_s8.h"
-#include "lichen_dsp.h"
+#include "lichen_pool_window_dsp.h"
 
 typedef lichen_avg_pool2d_s8_params lichen_avg_pool2d_s8_dsp_params; /* in_c is at least four */
 
-/* The part of a window inside the input: `rows` rows of `columns` pixels, from `place` on, the row of the view that it begins with. */
+/* A window, and what its sums are divided by. */
 typedef struct {
-    const int8_t *data;
-    int view_rows, place, rows, columns;
-    int length, step, offset; /* elements of a row and of a pixel, and the first pixel's in a row */
-    int channels;
-    int32_t share;            /* 2^30 / taps, rounded down, and 1 more */
+    lichen_pool_window_dsp inside;
+    int32_t share; /* 2^30 / taps, rounded down, and 1 more */
     int is_clamped;
-    uint32_t low, high;       /* four times */
 } lichen_avg_window_dsp;
-
-/* Where row `row` of the window begins. */
-LICHEN_INLINE const int8_t *lichen_avg_row_dsp(const lichen_avg_window_dsp *window, int row)
-{
-    const int y = window->place + row;
-    return window->data + (y < window->view_rows ? y : y - window->view_rows) * window->length + window->offset;
-}
 
 /* The mean of a sum below 2^15. What `share` is too large by rounds halves away from zero, and is too little for anything else. */
 LICHEN_INLINE int8_t lichen_mean_dsp(const lichen_avg_window_dsp *window, int32_t sum)
@@ -41,16 +30,16 @@ LICHEN_INLINE void lichen_avg_store_dsp(const lichen_avg_window_dsp *window, int
     out[2] = lichen_mean_dsp(window, lichen_high_lane(even));
     out[3] = lichen_mean_dsp(window, lichen_high_lane(odd));
     if (window->is_clamped) {
-        lichen_store_word(out, lichen_smaller_s8(lichen_larger_s8(lichen_load_word(out), window->low), window->high));
+        lichen_store_word(out, lichen_limit_four_dsp(lichen_load_word(out), window->inside.range));
     }
 }
 
 LICHEN_INLINE void lichen_avg_of8_dsp(const lichen_avg_window_dsp *window, int c, int8_t *out)
 {
     uint32_t even0 = 0, odd0 = 0, even1 = 0, odd1 = 0;
-    for (int row = 0; row < window->rows; row++) {
-        const int8_t *tap = lichen_avg_row_dsp(window, row) + c;
-        for (int n = window->columns; n > 0; n--, tap += window->step) {
+    for (int row = 0; row < window->inside.rows; row++) {
+        const int8_t *tap = lichen_pool_row_dsp(&window->inside, row) + c;
+        for (int n = window->inside.columns; n > 0; n--, tap += window->inside.channels) {
             const uint32_t x0 = lichen_load_word(tap), x1 = lichen_load_word(tap + 4);
             even0 = lichen_sxtab16(even0, x0);
             odd0 = lichen_sxtab16_odd(odd0, x0);
@@ -65,9 +54,9 @@ LICHEN_INLINE void lichen_avg_of8_dsp(const lichen_avg_window_dsp *window, int c
 LICHEN_INLINE void lichen_avg_of4_dsp(const lichen_avg_window_dsp *window, int c, int8_t *out)
 {
     uint32_t even = 0, odd = 0;
-    for (int row = 0; row < window->rows; row++) {
-        const int8_t *tap = lichen_avg_row_dsp(window, row) + c;
-        for (int n = window->columns; n > 0; n--, tap += window->step) {
+    for (int row = 0; row < window->inside.rows; row++) {
+        const int8_t *tap = lichen_pool_row_dsp(&window->inside, row) + c;
+        for (int n = window->inside.columns; n > 0; n--, tap += window->inside.channels) {
             const uint32_t x = lichen_load_word(tap);
             even = lichen_sxtab16(even, x);
             odd = lichen_sxtab16_odd(odd, x);
@@ -80,11 +69,11 @@ LICHEN_INLINE void lichen_avg_of4_dsp(const lichen_avg_window_dsp *window, int c
 LICHEN_LOOP void lichen_avg_pixel_dsp(const lichen_avg_window_dsp *window, int8_t *out)
 {
     int c = 0;
-    for (; c + 8 <= window->channels; c += 8) {
+    for (; c + 8 <= window->inside.channels; c += 8) {
         lichen_avg_of8_dsp(window, c, out + c);
     }
-    for (; c < window->channels; c += 4) {
-        const int group = c + 4 <= window->channels ? c : window->channels - 4;
+    for (; c < window->inside.channels; c += 4) {
+        const int group = lichen_pool_group_dsp(&window->inside, c);
         lichen_avg_of4_dsp(window, group, out + group);
     }
 }
@@ -93,25 +82,14 @@ LICHEN_KERNEL void lichen_avg_pool2d_s8_dsp(
     const lichen_avg_pool2d_s8_dsp_params *p, lichen_view_s8 in, lichen_view_s8 out, int row_begin, int row_end)
 {
     lichen_avg_window_dsp window;
-    window.data = in.data;
-    window.view_rows = in.rows;
-    window.length = (int)p->in_length;
-    window.step = window.channels = p->in_c;
+    window.inside = lichen_pool_window_of_dsp(in, (int)p->in_length, p->in_c, p->low, p->high);
     window.is_clamped = p->low > -128 || p->high < 127;
-    window.low = (uint32_t)(uint8_t)p->low * 0x01010101u;
-    window.high = (uint32_t)(uint8_t)p->high * 0x01010101u;
     for (int oy = row_begin; oy < row_end; oy++) {
         int8_t *result = lichen_row_s8(out, oy, (int)p->out_length);
-        const int y = oy * p->stride_h - p->pad_top;
-        const lichen_span rows = lichen_taps_inside(y, 1, p->kernel_h, p->in_h);
-        window.place = (y + rows.begin) % in.rows;
-        window.rows = rows.end - rows.begin;
+        lichen_pool_window_to_row_dsp(&window.inside, oy * p->stride_h - p->pad_top, p->kernel_h, p->in_h);
         for (int ox = 0; ox < p->out_w; ox++, result += p->in_c) {
-            const int x = ox * p->stride_w - p->pad_left;
-            const lichen_span columns = lichen_taps_inside(x, 1, p->kernel_w, p->in_w);
-            window.offset = (x + columns.begin) * p->in_c;
-            window.columns = columns.end - columns.begin;
-            window.share = ((int32_t)1 << 30) / (window.rows * window.columns) + 1;
+            lichen_pool_window_to_column_dsp(&window.inside, ox * p->stride_w - p->pad_left, p->kernel_w, p->in_w);
+            window.share = ((int32_t)1 << 30) / (window.inside.rows * window.inside.columns) + 1;
             lichen_avg_pixel_dsp(&window, result);
         }
     }

@@ -4,38 +4,22 @@
 #ifndef LICHEN_MAX_POOL2D_S8_DSP_H
 #define LICHEN_MAX_POOL2D_S8_DSP_H
 
-#include "lichen_dsp.h"
 #include "lichen_max_pool2d_s8.h"
+#include "lichen_pool_window_dsp.h"
 
 typedef lichen_max_pool2d_s8_params lichen_max_pool2d_s8_dsp_params; /* in_c is at least four */
 
-/* The part of a window inside the input: `rows` rows of `columns` pixels, from `place` on, the row of the view that it begins with. */
-typedef struct {
-    const int8_t *data;
-    int view_rows, place, rows, columns;
-    int length, step, offset; /* elements of a row and of a pixel, and the first pixel's in a row */
-    int channels;
-    uint32_t low, high;       /* four times */
-} lichen_max_window_dsp;
-
-/* Where row `row` of the window begins. */
-LICHEN_INLINE const int8_t *lichen_max_row_dsp(const lichen_max_window_dsp *window, int row)
+LICHEN_INLINE void lichen_max_store_dsp(const lichen_pool_window_dsp *window, int8_t *out, uint32_t x)
 {
-    const int y = window->place + row;
-    return window->data + (y < window->view_rows ? y : y - window->view_rows) * window->length + window->offset;
+    lichen_store_word(out, lichen_limit_four_dsp(x, window->range));
 }
 
-LICHEN_INLINE void lichen_max_store_dsp(const lichen_max_window_dsp *window, int8_t *out, uint32_t x)
-{
-    lichen_store_word(out, lichen_smaller_s8(lichen_larger_s8(x, window->low), window->high));
-}
-
-LICHEN_INLINE void lichen_max_of16_dsp(const lichen_max_window_dsp *window, int c, int8_t *out)
+LICHEN_INLINE void lichen_max_of16_dsp(const lichen_pool_window_dsp *window, int c, int8_t *out)
 {
     uint32_t x0 = 0x80808080u, x1 = x0, x2 = x0, x3 = x0;
     for (int row = 0; row < window->rows; row++) {
-        const int8_t *tap = lichen_max_row_dsp(window, row) + c;
-        for (int n = window->columns; n > 0; n--, tap += window->step) {
+        const int8_t *tap = lichen_pool_row_dsp(window, row) + c;
+        for (int n = window->columns; n > 0; n--, tap += window->channels) {
             x0 = lichen_larger_s8(x0, lichen_load_word(tap));
             x1 = lichen_larger_s8(x1, lichen_load_word(tap + 4));
             x2 = lichen_larger_s8(x2, lichen_load_word(tap + 8));
@@ -48,12 +32,12 @@ LICHEN_INLINE void lichen_max_of16_dsp(const lichen_max_window_dsp *window, int 
     lichen_max_store_dsp(window, out + 12, x3);
 }
 
-LICHEN_INLINE void lichen_max_of4_dsp(const lichen_max_window_dsp *window, int c, int8_t *out)
+LICHEN_INLINE void lichen_max_of4_dsp(const lichen_pool_window_dsp *window, int c, int8_t *out)
 {
     uint32_t x = 0x80808080u;
     for (int row = 0; row < window->rows; row++) {
-        const int8_t *tap = lichen_max_row_dsp(window, row) + c;
-        for (int n = window->columns; n > 0; n--, tap += window->step) {
+        const int8_t *tap = lichen_pool_row_dsp(window, row) + c;
+        for (int n = window->columns; n > 0; n--, tap += window->channels) {
             x = lichen_larger_s8(x, lichen_load_word(tap));
         }
     }
@@ -61,14 +45,14 @@ LICHEN_INLINE void lichen_max_of4_dsp(const lichen_max_window_dsp *window, int c
 }
 
 /* All channels of a pixel. */
-LICHEN_LOOP void lichen_max_pixel_dsp(const lichen_max_window_dsp *window, int8_t *out)
+LICHEN_LOOP void lichen_max_pixel_dsp(const lichen_pool_window_dsp *window, int8_t *out)
 {
     int c = 0;
     for (; c + 16 <= window->channels; c += 16) {
         lichen_max_of16_dsp(window, c, out + c);
     }
     for (; c < window->channels; c += 4) {
-        const int group = c + 4 <= window->channels ? c : window->channels - 4;
+        const int group = lichen_pool_group_dsp(window, c);
         lichen_max_of4_dsp(window, group, out + group);
     }
 }
@@ -76,24 +60,12 @@ LICHEN_LOOP void lichen_max_pixel_dsp(const lichen_max_window_dsp *window, int8_
 LICHEN_KERNEL void lichen_max_pool2d_s8_dsp(
     const lichen_max_pool2d_s8_dsp_params *p, lichen_view_s8 in, lichen_view_s8 out, int row_begin, int row_end)
 {
-    lichen_max_window_dsp window;
-    window.data = in.data;
-    window.view_rows = in.rows;
-    window.length = (int)p->in_length;
-    window.step = window.channels = p->in_c;
-    window.low = (uint32_t)(uint8_t)p->low * 0x01010101u;
-    window.high = (uint32_t)(uint8_t)p->high * 0x01010101u;
+    lichen_pool_window_dsp window = lichen_pool_window_of_dsp(in, (int)p->in_length, p->in_c, p->low, p->high);
     for (int oy = row_begin; oy < row_end; oy++) {
         int8_t *result = lichen_row_s8(out, oy, (int)p->out_length);
-        const int y = oy * p->stride_h - p->pad_top;
-        const lichen_span rows = lichen_taps_inside(y, 1, p->kernel_h, p->in_h);
-        window.place = (y + rows.begin) % in.rows;
-        window.rows = rows.end - rows.begin;
+        lichen_pool_window_to_row_dsp(&window, oy * p->stride_h - p->pad_top, p->kernel_h, p->in_h);
         for (int ox = 0; ox < p->out_w; ox++, result += p->in_c) {
-            const int x = ox * p->stride_w - p->pad_left;
-            const lichen_span columns = lichen_taps_inside(x, 1, p->kernel_w, p->in_w);
-            window.offset = (x + columns.begin) * p->in_c;
-            window.columns = columns.end - columns.begin;
+            lichen_pool_window_to_column_dsp(&window, ox * p->stride_w - p->pad_left, p->kernel_w, p->in_w);
             lichen_max_pixel_dsp(&window, result);
         }
     }

@@ -6,8 +6,7 @@
    -2^(32 - e), because that fits a register for e = 1 too. It rounds halves upwards and TensorFlow Lite Micro away from zero, so a
    negative number gets one less first, unless it ends as zero anyway.
 
-   Tables (ops/requantise_dsp.py): `multiplier` holds 2m modulo 2^32, `shift` holds e - 1. Ratios of 1/2 and more (e < 1), and 0, have no
-   such form and are computed in the general way. */
+   Ratios of 1/2 and more (e < 1), and 0, have no such form and are computed in the general way. ops/requantise_dsp.py makes the scales. */
 #ifndef LICHEN_REQUANTISE_DSP_H
 #define LICHEN_REQUANTISE_DSP_H
 
@@ -32,15 +31,6 @@ typedef struct {
     int32_t doubled; /* 2m modulo 2^32 */
     int32_t shift;   /* e - 1, or -2^(32 - e) where e >= 1 for all channels */
 } lichen_scale_dsp;
-
-/* How channel c is requantised. */
-LICHEN_INLINE lichen_scale_dsp lichen_scale_at_dsp(const int32_t *multiplier, const int8_t *shift, int c, int ratios)
-{
-    lichen_scale_dsp scale;
-    scale.doubled = multiplier[c];
-    scale.shift = ratios == LICHEN_ANY_RATIO ? shift[c] : INT32_MIN >> shift[c];
-    return scale;
-}
 
 /* zero + acc * ratio. */
 LICHEN_INLINE int32_t lichen_requantise_dsp(lichen_scale_dsp scale, int32_t acc, int zero, int ratios)
