@@ -61,6 +61,7 @@ def layers() -> Iterator[tuple[str, Module]]:
         yield f"dense {inputs}->{outputs}", dense(inputs, outputs)
     for shape in ((16, 16, 32), (10, 10, 40), (7, 7, 13)):
         yield f"add {'x'.join(map(str, shape))}", binary("add", shape)
+    yield "add, scales of calibration, 16x16x32", binary("add", (16, 16, 32), (0.04713927, 0.03129441, 0.06173365))
     yield "mul 16x16x32", binary("mul", (16, 16, 32))
     for kernel, stride, size, channels in (
         (2, 2, 16, 32),
@@ -138,11 +139,13 @@ def perceptron(*sizes: int) -> Module:
     return module
 
 
-def binary(kind: str, shape: tuple[int, ...]) -> Module:
-    """Of two operands of different scales, without an activation."""
-    a, b = _int8("a", (1, *shape), 3), _int8("b", (1, *shape), -5, 0.017)
-    scale = 0.03 if kind == "add" else 0.017 * _SCALE * 100
-    return _module(Operation(kind, [a, b], [_int8("y", (1, *shape), 4, scale)], {"activation": "none"}))
+def binary(kind: str, shape: tuple[int, ...], scales: tuple[float, float, float] | None = None) -> Module:
+    """Of two operands of different scales, without an activation. Sums of round `scales`, as those by default, have many ties, and no kernel
+    that rounds once.
+    """
+    a, b, y = scales or (_SCALE, 0.017, 0.03 if kind == "add" else 0.017 * _SCALE * 100)
+    operands = [_int8("a", (1, *shape), 3, a), _int8("b", (1, *shape), -5, b)]
+    return _module(Operation(kind, operands, [_int8("y", (1, *shape), 4, y)], {"activation": "none"}))
 
 
 def pool(kind: str, size: int, channels: int, kernel: int, stride: int) -> Module:

@@ -11,17 +11,14 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from chip_check import assert_chip_equals_interpreter
 from lichen.backend.program import plan_module
-from lichen.compiler import compile_model
-from lichen.device.executor import open_executor
-from lichen.ir.interpret import Interpreter
 from lichen.ir.kernel import KernelCall
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ir.types import DType, Quantisation, TensorType
 from lichen.ops.conv2d_dsp import packed_words, patch_order, stream
-from lichen.targets.folder import open_folder
-from native_check import DSP, assert_native_equals_interpreter, random_input
+from native_check import DSP, assert_native_equals_interpreter
 from ops_oracle import fixed, i8, one_op
 from strategies import conv2d_modules, dense_modules
 
@@ -94,14 +91,7 @@ def test_native_gives_the_interpreter_s_bytes_for_any_window(modules: list[Modul
 def test_the_chip_gives_the_interpreter_s_bytes(optimize: str, needs: Callable[..., None], tmp_path: Path) -> None:
     """The assembly, on the emulated Cortex-M4."""
     needs("arm-none-eabi-gcc", "qemu-system-arm")
-    for index, module in enumerate(CASES.values()):
-        rng = np.random.default_rng(index)
-        samples = [random_input(module.infer.inputs[0].type, rng) for _ in range(2)]
-        expected = [Interpreter(module).run([x])[0] for x in samples]
-        folder = compile_model(module, "mps2-an386", tmp_path / f"m{index}", optimize).path
-        with open_executor(open_folder(folder), "qemu") as executor:
-            for x, y in zip(samples, expected, strict=True):
-                np.testing.assert_array_equal(executor.run([x[None]])[0][0], y, err_msg=list(CASES)[index])
+    assert_chip_equals_interpreter(CASES, "mps2-an386", optimize, tmp_path)
 
 
 def test_how_many_patches_at_a_time() -> None:

@@ -10,16 +10,13 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from lichen.compiler import compile_model
-from lichen.device.executor import open_executor
-from lichen.ir.interpret import Interpreter
+from chip_check import assert_chip_equals_interpreter
 from lichen.ir.kernel import KernelCall
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ir.types import DType, Quantisation, TensorType
 from lichen.ops.conv2d_mve import blocks, channels
-from lichen.targets.folder import open_folder
-from native_check import MVE, assert_native_equals_interpreter, random_input
+from native_check import MVE, assert_native_equals_interpreter
 from ops_oracle import fixed, i8, one_op
 from strategies import conv2d_modules, dense_modules
 
@@ -98,12 +95,7 @@ def test_native_gives_the_interpreter_s_bytes_for_any_window(modules: list[Modul
 def test_the_chip_gives_the_interpreter_s_bytes(optimize: str, needs: Callable[..., None], tmp_path: Path) -> None:
     """The vectors, on the emulated Cortex-M55."""
     needs("arm-none-eabi-gcc", "qemu-system-arm")
-    for index, (name, module) in enumerate(CASES.items()):
-        x = random_input(module.infer.inputs[0].type, np.random.default_rng(index))
-        folder = compile_model(module, "mps3-an547", tmp_path / f"m{index}", optimize).path
-        with open_executor(open_folder(folder), "qemu") as executor:
-            got = executor.run([x[None]])[0][0]
-        np.testing.assert_array_equal(got, Interpreter(module).run([x])[0], err_msg=name)
+    assert_chip_equals_interpreter(CASES, "mps3-an547", optimize, tmp_path)
 
 
 def test_weights_lie_in_blocks() -> None:

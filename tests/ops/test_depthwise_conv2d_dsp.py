@@ -12,16 +12,14 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from chip_check import assert_chip_equals_interpreter
 from lichen.backend.program import plan_module
-from lichen.compiler import compile_model
-from lichen.device.executor import open_executor
 from lichen.ir.interpret import Interpreter
 from lichen.ir.kernel import KernelCall
 from lichen.ir.module import Attribute, Function, Module, Operation, Value
 from lichen.ir.operator import operator
 from lichen.ir.types import DType, Quantisation, TensorType
 from lichen.ops.depthwise_conv2d_dsp import pack
-from lichen.targets.folder import open_folder
 from native_check import DSP, assert_native_equals_interpreter, random_input
 from ops_oracle import fixed, i8, one_op
 from strategies import depthwise_modules
@@ -128,14 +126,10 @@ def test_the_chip_gives_the_interpreter_s_bytes(
 ) -> None:
     """The assembly, on the emulated Cortex-M4."""
     needs("arm-none-eabi-gcc", "qemu-system-arm")
-    module, rng = chain(is_rectified), np.random.default_rng(1)
-    x = random_input(module.infer.inputs[0].type, rng)
-    expected = Interpreter(module).run([x])
-    assert all(len(np.unique(y)) > min(20, y.size // 10) for y in expected)
-    folder = compile_model(module, "mps2-an386", tmp_path / "chain", optimize).path
-    with open_executor(open_folder(folder), "qemu") as executor:
-        for y, got in zip(expected, executor.run([x[None]]), strict=True):
-            np.testing.assert_array_equal(got[0], y)
+    module = chain(is_rectified)
+    x = random_input(module.infer.inputs[0].type, np.random.default_rng(1))
+    assert all(len(np.unique(y)) > min(20, y.size // 10) for y in Interpreter(module).run([x]))
+    assert_chip_equals_interpreter({"chain": module}, "mps2-an386", optimize, tmp_path)
 
 
 def test_packed_weights_read_back() -> None:

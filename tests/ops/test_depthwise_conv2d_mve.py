@@ -10,15 +10,13 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from lichen.compiler import compile_model
-from lichen.device.executor import open_executor
+from chip_check import assert_chip_equals_interpreter
 from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ir.types import DType, Quantisation, TensorType
 from lichen.ops.depthwise_conv2d_mve import even_and_odd
-from lichen.targets.folder import open_folder
-from native_check import MVE, assert_native_equals_interpreter, random_input, run_natively
+from native_check import MVE, assert_native_equals_interpreter, run_natively
 from ops_oracle import fixed, i8, one_op
 from strategies import depthwise_modules
 
@@ -108,12 +106,7 @@ def test_native_gives_the_interpreter_s_bytes_for_any_window(modules: list[Modul
 def test_the_chip_gives_the_interpreter_s_bytes(optimize: str, needs: Callable[..., None], tmp_path: Path) -> None:
     """The vectors, on the emulated Cortex-M55."""
     needs("arm-none-eabi-gcc", "qemu-system-arm")
-    for index, (name, module) in enumerate(CASES.items()):
-        x = random_input(module.infer.inputs[0].type, np.random.default_rng(index))
-        folder = compile_model(module, "mps3-an547", tmp_path / f"m{index}", optimize).path
-        with open_executor(open_folder(folder), "qemu") as executor:
-            got = executor.run([x[None]])[0][0]
-        np.testing.assert_array_equal(got, Interpreter(module).run([x])[0], err_msg=name)
+    assert_chip_equals_interpreter(CASES, "mps3-an547", optimize, tmp_path)
 
 
 def test_even_channels_lie_before_odd_ones() -> None:
