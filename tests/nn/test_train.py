@@ -98,3 +98,32 @@ def test_nothing_to_train_on_is_refused() -> None:
         fit(small_net(), x, y[1:])
     with pytest.raises(InputError, match="smaller learning rate"):
         fit(small_net(), x * np.float32(np.inf), y, Recipe(epochs=1))
+
+
+def test_loss_of_the_caller_is_what_is_made_small() -> None:
+    """A loss is given the batch as the model saw it, the logits and the classes, and training follows it and nothing else."""
+    x, y = two_blobs()
+
+    def wrong_way_round(batch: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        assert batch.shape == (len(logits), 5) and len(targets) == len(logits)
+        return nn.functional.cross_entropy(logits, 1 - targets)
+
+    model = fit(small_net(), x, y, Recipe(epochs=30, batch_size=16), loss=wrong_way_round)
+    assert accuracy(predict(model, x), y) < 0.05
+
+
+def test_after_step_has_the_last_word() -> None:
+    """What `after_step` puts back stays so, and it is called once for each batch."""
+    x, y = two_blobs()
+    model = small_net()
+    weight = next(model.parameters())
+    before = weight.detach().clone()
+    steps: list[int] = []
+
+    def keep_first_row() -> None:
+        steps.append(1)
+        with torch.no_grad():
+            weight[0] = before[0]
+
+    fit(model, x, y, Recipe(epochs=2, batch_size=50), after_step=keep_first_row)
+    assert len(steps) == 8 and torch.equal(weight[0], before[0]) and not torch.equal(weight[1], before[1])

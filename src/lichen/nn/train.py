@@ -33,6 +33,9 @@ class Recipe:
     seed: int = 0
 
 
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]  # of inputs, outputs and classes
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where training stands after an epoch, counted from 1; the loss is the epoch's mean."""
@@ -48,8 +51,14 @@ def fit(
     y: NDArray[Any],
     recipe: Recipe | None = None,
     progress: Callable[[Progress], None] | None = None,
+    loss: Loss | None = None,
+    after_step: Callable[[], None] | None = None,
 ) -> nn.Module:
     """Trains `model` in place on `x` (n, …; images NHWC) and classes `y` (n), and returns it in evaluation mode.
+
+    `loss` is the scalar to be made small, of what the model saw (n, …; images NCHW, moved and mirrored), what it answered and the classes (n);
+    without one it is the cross-entropy with the recipe's label smoothing. `after_step` is called after each step of the optimizer: it may
+    put parameters back to what they have to obey, such as a mask.
 
     Equal models, data and recipes give equal weights on one kind of processor. Raises `InputError` if there is nothing to train on or the
     loss stops being a number.
@@ -62,7 +71,7 @@ def fit(
     batches = math.ceil(len(inputs) / recipe.batch_size)
     optimizer = _optimizer(model, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(recipe.epochs * batches))
-    loss_of = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+    loss = loss or cross_entropy(recipe.label_smoothing)
     model.train()
     with single_threaded(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)  # dropout draws from the global generator
@@ -73,16 +82,27 @@ def fit(
                 if recipe.mirror:
                     batch = _mirrored(batch, random)
                 optimizer.zero_grad()
-                loss = loss_of(model(batch), targets[chosen])
-                loss.backward()
+                value = loss(batch, model(batch), targets[chosen])
+                torch.autograd.backward(value)
                 optimizer.step()
                 schedule.step()
-                total += loss.item() * len(chosen)
+                if after_step is not None:
+                    after_step()
+                total += value.item() * len(chosen)
             if not math.isfinite(total):
                 raise InputError(f"the loss is no longer a number in epoch {epoch}; try a smaller learning rate")
             if progress is not None:
                 progress(Progress(epoch, recipe.epochs, total / len(inputs)))
     return model.eval()
+
+
+def cross_entropy(label_smoothing: float = 0.0) -> Loss:
+    """The mean cross-entropy of logits (n, classes), `label_smoothing` of the target shared out among all classes."""
+
+    def loss(batch: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return nn.functional.cross_entropy(logits, targets, label_smoothing=label_smoothing)
+
+    return loss
 
 
 def predict(
