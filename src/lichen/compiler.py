@@ -16,6 +16,8 @@ from lichen.backend.folder import replacing, write_folder
 from lichen.backend.literals import C_NAMES
 from lichen.backend.program import Program, plan_module
 from lichen.backend.state import StateError
+from lichen.coded_weights import coded_program, require_form
+from lichen.coding.weights import CodedLayer
 from lichen.cost import FunctionCost, counted, linked_costs, planned_costs
 from lichen.device.connect import connect
 from lichen.errors import DoesNotFitError, InputError, MissingToolError
@@ -95,6 +97,12 @@ class Compilation:
     functions: tuple[FunctionCost, ...] = ()
     """Of a model that learns, `infer` and `learn`."""
 
+    plain_weights: int = 0
+    """What `weights` would be if none were coded."""
+
+    coded: tuple[CodedLayer, ...] = ()
+    """The layers whose weights are coded."""
+
     @property
     def ram(self) -> int:
         """Arena, state and the measured stack."""
@@ -169,6 +177,7 @@ def compile_model(
     learning: Learning | None = None,
     rows_again: bool = False,
     flash: int | None = None,
+    weights: str = "plain",
 ) -> Compilation:
     """Writes the model folder `out` for `board`, links it, and measures its stack on the board's emulator.
 
@@ -176,7 +185,8 @@ def compile_model(
     those that `analyze` found for `module`. It is `layers` unless `ram` is given, the bytes that arena and state may take, and then `auto`. With `input_rows` the images among the inputs are not in
     RAM: the generated code asks a callback for one row after the other. Raises `InputError` where no input can come so. `rows_again` says that the callback can begin anew within an inference, which strips need. With `learning` the
     model goes on learning on the device. `flash` are the bytes that the image may take: the fastest set of kernels that fits is
-    chosen, layer by layer, which takes several builds.
+    chosen, layer by layer, which takes several builds. With `weights="coded"` they lie in flash in Huffman codes, where that is smaller, and
+    are decoded on the chip: same results, and `<name>_init` says whether they are whole.
 
     Raises `DoesNotFitError` with the figures there are, and writes nothing, if the board is too small. Where a compiler or emulator is missing the folder is
     written all the same, what it would tell is `None`, and `notes` says what to install.
@@ -185,6 +195,7 @@ def compile_model(
         raise InputError(f"--optimize {optimize} is not one of {', '.join(OPTIMIZE)}")
     if flash is not None and optimize != "speed":
         raise InputError(f"--flash chooses between speed and size itself; leave out --optimize {optimize}")
+    require_form(weights)
     target = load_board(board)
     prepare(module)
     if learning is not None:
@@ -206,6 +217,8 @@ def compile_model(
     ]
     regions = [region for schedule in (chosen, *others) for region in schedule.regions]
     program = plan_module(module, target.core, regions)
+    if weights == "coded":
+        program = coded_program(program, target.core, regions)
     kernels = kernels_for(optimize, target) if flash is None else fastest_within(program, target, flash)
     sources = emit(program, kernels.optimize, kernels.specialised)
     known = Compilation(
@@ -220,6 +233,8 @@ def compile_model(
         code=None,
         fits=None,
         input_rows=input_rows,
+        plain_weights=sources.plain_weights_bytes,
+        coded=tuple(program.coding.layers.values()),
     )
     try:
         if ram is not None and program.arena_bytes + program.state_bytes > ram:
@@ -306,5 +321,7 @@ def _figures(program: Program) -> Iterator[OperationFigures]:
     for step in program.infer.steps:
         for op, call in zip(step.operations, step.calls, strict=True):
             tables = sum(a.data.nbytes for a in call.arguments if isinstance(a, Table))
+            layer = program.coding.of(call)
+            tables = tables if layer is None else layer.bytes
             shape = op.results[0].type.shape if op.results else op.operands[0].type.shape
             yield OperationFigures(op.name, op.kind, operator(op.kind).macs(op), shape, tables)

@@ -79,7 +79,7 @@ def counted(
 def _without_others(program: Program) -> Program:
     """The program that only infers."""
     module = Module(program.module.name, {"infer": program.infer.function})
-    return Program(module, {"infer": program.infer}, place_state(module))
+    return Program(module, {"infer": program.infer}, place_state(module), program.coding)
 
 
 def _zeros(planned: PlannedFunction) -> list[Array]:

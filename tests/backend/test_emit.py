@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from graphs import conv_module, int8
-from lichen.backend.emit import KERNELS, emit
+from lichen.backend.emit import KERNELS, RUNTIME, emit
 from lichen.backend.folder import replacing, write_folder
 from lichen.backend.literals import initialiser, literal
 from lichen.backend.program import plan_module
@@ -47,7 +47,7 @@ def test_every_header_stands_alone(tmp_path: Path, header: str) -> None:
     for language, standard in (("c", "c99"), ("c++", "c++17")):
         command = ["gcc", "-x", language, f"-std={standard}", *WARNINGS[1:], "-Wno-unused-function", "-fsyntax-only"]
         done = subprocess.run(
-            [*command, f"-I{KERNELS}", "-include", header, "/dev/null"], capture_output=True, text=True
+            [*command, f"-I{KERNELS}", f"-I{RUNTIME}", "-include", header, "/dev/null"], capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
 

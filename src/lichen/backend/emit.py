@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from lichen import __version__
+from lichen.backend.emit_init import CHECK, coded_constants, init_declaration, init_definition
 from lichen.backend.emit_lesson import HEADER as LESSON
 from lichen.backend.emit_lesson import LEARN, lesson_declaration, lesson_definition
 from lichen.backend.emit_row_source import (
@@ -34,7 +35,7 @@ from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
 from lichen.backend.shared_calls import SharedCalls
 from lichen.backend.streamed import SLIDE, row_place, slide, streamed, streamed_comment, view
 from lichen.errors import UnsupportedError
-from lichen.ir.kernel import Argument, KernelCall, Operand, Result, Scratch, Table
+from lichen.ir.kernel import Argument, Coded, CodeTable, Decoded, KernelCall, Operand, Result, Table
 from lichen.ir.module import Array, Constant, Function, Namer, Operation, State, Value
 from lichen.ir.print import print_module
 from lichen.ir.types import Quantisation
@@ -53,6 +54,8 @@ class Sources:
 
     files: Mapping[str, str]
     weights_bytes: int
+    plain_weights_bytes: int
+    """What they would be if none were coded."""
     digest: str
     functions: Mapping[str, str]
     """The C function that calls the kernel of an operation, by the operation's name, where there is one: its own, or one of many layers."""
@@ -70,15 +73,17 @@ def emit(program: Program, optimize: str, specialised: Collection[str] | None = 
     namer, shared, copies = Namer(), SharedCalls(program, specialised or ()), OneCopies(name, specialised)
     bodies = {key: _body(program, planned, namer, tables, shared, copies) for key, planned in program.functions.items()}
     initial = _initial_state(program, tables)
-    headers = _with_included(_headers(program))
+    checked = tables.checked()
+    headers = _with_included({*_headers(program), *([CHECK] if checked else [])})
     files = {
-        f"{name}.h": _header(program, digest),
-        f"{name}.c": _source(program, optimize, bodies, copies.text + shared.text, initial, digest),
+        f"{name}.h": _header(program, digest, bool(checked)),
+        f"{name}.c": _source(program, optimize, bodies, copies.text + shared.text, initial, digest, checked),
         f"{name}_weights.h": tables.text(),
         f"{name}.lichen": graph,
         **{header.name: header.read_text() for header in headers},
     }
-    return Sources(files, tables.bytes, digest, copies.functions | shared.functions)
+    plain = tables.bytes + program.coding.saved
+    return Sources(files, tables.bytes, plain, digest, copies.functions | shared.functions)
 
 
 class _Tables:
@@ -89,6 +94,8 @@ class _Tables:
         self._names: dict[tuple[str, bytes], str] = {}
         self._arrays: dict[str, Array] = {}
         self._params: dict[str, str] = {}
+        self._coded: dict[str, str] = {}
+        self._checked: list[str] = []
         self._earlier: dict[str, str] = {}
         self._new: dict[str, str] = {}
 
@@ -102,6 +109,30 @@ class _Tables:
             self._names[key] = name
             self._arrays[name] = array
         return self._names[key]
+
+    def add_coded(self, owner: str, coded: Coded) -> str:
+        """The C name of coded weights."""
+        words = self._checked_table(owner, "words", coded.words)
+        codes = [self._code(owner, "values", coded.values)]
+        codes.append("{0, 0, 0, 0}" if coded.gaps is None else self._code(owner, "gaps", coded.gaps))
+        text = f" = {{\n    {words}, {coded.words.size}, {', '.join(codes)}, {coded.escape}\n}};\n"
+        if text not in self._coded:
+            self._coded[text] = f"{self._model}_c_{owner}"
+        return self._coded[text]
+
+    def _code(self, owner: str, role: str, code: CodeTable) -> str:
+        name = self._checked_table(owner, role, code.table)
+        return f"{{{name}, {code.shortest}, {code.longest}, {code.symbols}}}"
+
+    def _checked_table(self, owner: str, role: str, data: Array) -> str:
+        name = self.add(owner, Table(role, data))
+        if name not in self._checked:
+            self._checked.append(name)
+        return name
+
+    def checked(self) -> list[tuple[str, Array]]:
+        """The tables of coded weights, by their C names."""
+        return [(name, self._arrays[name]) for name in self._checked]
 
     def add_params(self, owner: str, call: KernelCall) -> str:
         """The C name of a call's params struct, which may be that of the same call in an earlier function."""
@@ -135,6 +166,7 @@ class _Tables:
                 "/* Constants, packed in the order in which the kernels read them, and the shapes of each call. */",
                 f"#ifndef {guard}\n#define {guard}\n",
                 *arrays,
+                *(f"static const lichen_coded {name}{text}" for text, name in self._coded.items()),
                 *self._params.values(),
                 "#endif\n",
             ]
@@ -180,9 +212,11 @@ def _step(
         texts = {
             i: place(value[0], value[1] if by_rows else None, isinstance(argument, Result))
             if (value := _value(operation, argument))
+            else _decoded(argument)
+            if isinstance(argument, Decoded)
             else f"arena + {next(offsets)}"
             for i, argument in enumerate(call.arguments)
-            if not isinstance(argument, Table)
+            if not isinstance(argument, Table | Coded)
         }
         if call.rows is None or not by_rows:
             rows = (str(call.rows),) if whole and call.rows is not None else ()
@@ -223,8 +257,8 @@ def _step(
 
 
 def _value(operation: Operation, argument: Argument) -> tuple[Value, int | None] | None:
-    """The tensor that an argument stands for, and of how many rows it is a view; `None` for scratch and tables."""
-    if isinstance(argument, Table | Scratch):
+    """The tensor that an argument stands for, and of how many rows it is a view; `None` for scratch and weights."""
+    if not isinstance(argument, Operand | Result):
         return None
     values = operation.operands if isinstance(argument, Operand) else operation.results
     return values[argument.index], argument.rows
@@ -242,8 +276,17 @@ def _kernel(
     """A call of the kernel's `function`; `texts` are the arguments that are not tables, by their index."""
     arguments = [f"&{tables.add_params(owner, call)}"] if call.params else []
     for index, argument in enumerate(call.arguments):
-        arguments.append(tables.add(owner, argument) if isinstance(argument, Table) else texts[index])
+        if isinstance(argument, Coded):
+            arguments.append(f"&{tables.add_coded(owner, argument)}")
+        else:
+            arguments.append(tables.add(owner, argument) if isinstance(argument, Table) else texts[index])
     return wrap([*arguments, *rows], f"{indent}{function}(", ");", indent=len(indent) + 4)
+
+
+def _decoded(argument: Decoded) -> str:
+    place = f"self->weights.bytes + {argument.offset}"
+    c_type = C_TYPES[argument.dtype]
+    return place if c_type == "int8_t" else f"(const {c_type} *)(const void *)({place})"
 
 
 def _comment(operation: Operation, indent: str = "    ") -> str:
@@ -275,7 +318,7 @@ def _initial_state(program: Program, tables: _Tables) -> list[str]:
     return lines
 
 
-def _header(program: Program, digest: str) -> str:
+def _header(program: Program, digest: str, is_coded: bool) -> str:
     name, upper = program.module.name, program.module.name.upper()
     function, by_rows = program.infer.function, program.infer.row_inputs
     functions = "".join(_function_header(program, planned) for planned in program.others)
@@ -286,15 +329,15 @@ def _header(program: Program, digest: str) -> str:
 
 #include <stddef.h>
 #include <stdint.h>
-{_interface_includes(program)}
+{_interface_includes(program, is_coded)}
 #define {upper}_DIGEST UINT64_C(0x{digest})
 #define {upper}_ARENA_BYTES {program.arena_bytes}
 #define {upper}_STATE_BYTES {program.state_bytes}
 #define {upper}_INPUTS {len(function.inputs)}
 #define {upper}_OUTPUTS {len(function.outputs)}
-{row_constants(program.module.name, program.infer) if by_rows else ""}{
-        "".join(_function_constants(program, planned) for planned in program.others)
-    }
+{coded_constants(program.module.name) if is_coded else ""}{
+        row_constants(program.module.name, program.infer) if by_rows else ""
+    }{"".join(_function_constants(program, planned) for planned in program.others)}
 #ifdef __cplusplus
 extern "C" {{
 #endif
@@ -307,8 +350,7 @@ typedef struct {{
     }} arena; /* inputs, outputs and everything between */
 {state % upper if program.state_bytes else ""}}} {name}_t;
 
-/* To be called once, before all else: sets the state to its initial values. */
-void {name}_init({name}_t *self);
+{init_declaration(name, is_coded)}
 
 {
         infer_by_rows(program)
@@ -336,7 +378,7 @@ size_t {name}_output_bytes(unsigned index);
 """
 
 
-def _interface_includes(program: Program) -> str:
+def _interface_includes(program: Program, is_coded: bool) -> str:
     """The headers whose types the interface names."""
     wanted = [
         (LESSON, LEARN in program.functions),
@@ -344,7 +386,8 @@ def _interface_includes(program: Program) -> str:
         ("lichen_storage.h", program.state_bytes > 0),
     ]
     lines = "".join(f'#include "{header}"\n' for header, is_wanted in wanted if is_wanted)
-    return f"\n{lines}" if lines else ""
+    bools = "#include <stdbool.h>\n" if is_coded else ""
+    return f"{bools}\n{lines}" if lines else bools
 
 
 def _infer_parameters(program: Program) -> str:
@@ -416,14 +459,22 @@ def _meaning(q: Quantisation | None) -> str:
 
 
 def _source(
-    program: Program, optimize: str, bodies: Mapping[str, str], shared: str, initial: list[str], digest: str
+    program: Program,
+    optimize: str,
+    bodies: Mapping[str, str],
+    shared: str,
+    initial: list[str],
+    digest: str,
+    checked: Sequence[tuple[str, Array]],
 ) -> str:
     name = program.module.name
     functions = "".join(
         f"\nvoid {name}_{p.function.name}({name}_t *self)\n{{\n{bodies[p.function.name]}\n}}\n{_accessors(program, p)}"
         for p in program.others
     )
-    includes = "".join(f'#include "{header}"\n' for header in sorted(_headers(program)))
+    includes = "".join(
+        f'#include "{header}"\n' for header in sorted({*_headers(program), *([CHECK] if checked else [])})
+    )
     system = "#include <math.h>\n" if _uses_infinity(program) else ""
     system += "#include <string.h>\n" if any("memset" in line for line in initial) else ""
     speed = "#define LICHEN_OPTIMIZE_SPEED 1\n" if optimize != "size" else ""
@@ -435,16 +486,12 @@ def _source(
 {includes}
 #include "{name}_weights.h"
 {shared}
-void {name}_init({name}_t *self)
-{{
-{chr(10).join(initial) or "    (void)self; /* no state */"}
-}}
-
+{init_definition(name, initial, checked)}
 void {name}_infer({_infer_parameters(program)})
 {{
 {bodies["infer"]}
 }}
-{_accessors(program, program.infer)}{functions}{_lesson_source(program)}{_rate_source(program)}{_saving_source(name) if program.state_bytes else ""}"""
+{_accessors(program, program.infer)}{functions}{_lesson_source(program)}{_rate_source(program)}{_saving_source(name, bool(checked)) if program.state_bytes else ""}"""
 
 
 def _accessors(program: Program, planned: PlannedFunction) -> str:
@@ -499,7 +546,7 @@ float *{name}_learning_rate({name}_t *self)
 """
 
 
-def _saving_source(name: str) -> str:
+def _saving_source(name: str, is_coded: bool) -> str:
     owner = f"{{{name.upper()}_DIGEST, {name.upper()}_STATE_BYTES}}"
     return f"""
 lichen_state_status {name}_save(const {name}_t *self, const lichen_storage *storage)
@@ -512,7 +559,7 @@ lichen_state_status {name}_load({name}_t *self, const lichen_storage *storage)
 {{
     const lichen_state_owner owner = {owner};
     const lichen_state_status status = lichen_state_load(owner, self->state.bytes, storage);
-    if (status == LICHEN_STATE_STORAGE_FAILED) {name}_init(self);
+    if (status == LICHEN_STATE_STORAGE_FAILED) {"(void)" if is_coded else ""}{name}_init(self);
     return status;
 }}
 """

@@ -14,6 +14,7 @@ from typing import Any
 from lichen import __version__
 from lichen.backend.emit import Sources
 from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
+from lichen.coding.weights import CodedWeights
 from lichen.errors import InputError
 from lichen.ir.module import State, Value
 
@@ -100,31 +101,35 @@ def manifest(program: Program, sources: Sources, board: str, optimize: str) -> d
         "arena_bytes": program.arena_bytes,
         "state_bytes": program.state_bytes,
         "weights_bytes": sources.weights_bytes,
+        "plain_weights_bytes": sources.plain_weights_bytes,
         "state": [_state(state, offset) for state, offset in program.state_offsets.items()],
-        **_function(infer),
+        **_function(infer, program.coding),
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(sources.files.items())},
     }
     if program.others:
-        found["functions"] = {p.function.name: {"macs": p.macs, **_function(p)} for p in program.others}
+        found["functions"] = {p.function.name: {"macs": p.macs, **_function(p, program.coding)} for p in program.others}
     return found
 
 
-def _function(planned: PlannedFunction) -> dict[str, Any]:
+def _function(planned: PlannedFunction, coding: CodedWeights) -> dict[str, Any]:
     return {
         "inputs": [_tensor(planned, v) for v in planned.function.inputs],
         "outputs": [_tensor(planned, v) for v in planned.function.outputs],
-        "ops": [{"index": index, **_step(planned, step)} for index, step in enumerate(planned.steps)],
+        "ops": [{"index": index, **_step(planned, step, coding)} for index, step in enumerate(planned.steps)],
         "plan": planned.plan.to_dict(),
     }
 
 
-def _step(planned: PlannedFunction, step: Step | StreamedStep) -> dict[str, Any]:
+def _step(planned: PlannedFunction, step: Step | StreamedStep, coding: CodedWeights) -> dict[str, Any]:
+    layers = [layer for call in step.calls if (layer := coding.of(call)) is not None]
+    coded = {"coded": [layer.to_dict() for layer in dict.fromkeys(layers)]} if layers else {}
     return {
         "name": step.operation.name,
         "kind": step.kind,
         "kernel": " ".join(dict.fromkeys(call.kernel for call in step.calls)),
         "macs": step.macs,
         "results": [{"name": v.name, "offset": planned.offsets[v], "bytes": v.type.bytes} for v in step.results],
+        **coded,
     }
 
 

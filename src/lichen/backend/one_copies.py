@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from lichen.backend.literals import C_TYPES, wrap
 from lichen.backend.streamed import SUFFIXES
-from lichen.ir.kernel import Argument, KernelCall, Operand, Scratch, Table
+from lichen.ir.kernel import Argument, Coded, Decoded, KernelCall, Operand, Scratch, Table
 from lichen.ir.module import Operation
 
 _ELEMENTS = {suffix: C_TYPES[dtype] for dtype, suffix in SUFFIXES.items()}
@@ -75,6 +75,10 @@ def _definition(name: str, call: KernelCall, types: Sequence[str], whole: bool) 
 def _type(operation: Operation, argument: Argument) -> str:
     if isinstance(argument, Scratch):
         return "int8_t *"
+    if isinstance(argument, Coded):
+        return "const lichen_coded *"
+    if isinstance(argument, Decoded):
+        return f"const {C_TYPES[argument.dtype]} *"
     if isinstance(argument, Table):
         return f"const {C_TYPES[str(argument.data.dtype)]} *"
     values = operation.operands if isinstance(argument, Operand) else operation.results

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lichen.coding.weights import PLAIN_WEIGHTS, CodedWeights
 from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Function, Module, Operation, State, Value
 from lichen.ir.operator import operator
@@ -108,6 +109,7 @@ class Program:
     module: Module
     functions: Mapping[str, PlannedFunction]
     state_offsets: Mapping[State, int]
+    coding: CodedWeights = PLAIN_WEIGHTS
 
     @property
     def infer(self) -> PlannedFunction:
@@ -127,27 +129,31 @@ class Program:
         return max((offset + state.type.bytes for state, offset in self.state_offsets.items()), default=0)
 
 
-def plan_module(module: Module, core: Core, regions: Sequence[Region] = ()) -> Program:
+def plan_module(
+    module: Module, core: Core, regions: Sequence[Region] = (), coding: CodedWeights = PLAIN_WEIGHTS
+) -> Program:
     """Chooses the kernels for `core`, then order and offsets of each function. Raises `UnsupportedError` where there is no kernel.
 
-    `regions`, of any of the functions, are streamed.
+    `regions`, of any of the functions, are streamed; weights lie in flash as `coding` says.
     """
     functions = {
-        name: plan_function(function, core, [r for r in regions if r.operations[0] in function.operations])
+        name: plan_function(function, core, [r for r in regions if r.operations[0] in function.operations], coding)
         for name, function in module.functions.items()
     }
-    return Program(module, functions, place_state(module))
+    return Program(module, functions, place_state(module), coding)
 
 
-def plan_function(function: Function, core: Core, regions: Sequence[Region] = ()) -> PlannedFunction:
+def plan_function(
+    function: Function, core: Core, regions: Sequence[Region] = (), coding: CodedWeights = PLAIN_WEIGHTS
+) -> PlannedFunction:
     """One function for `core`, `regions` of it streamed. Raises `UnsupportedError` where there is no kernel.
 
     Concatenations are made without copies where that takes no more memory.
     """
-    problem, names = problem_of(function, core, regions)
+    problem, names = problem_of(function, core, regions, recode=coding.recode)
     plan = make_plan(problem)
     if any(op.kind == "concat" for op in function.operations):
-        problem, joined = problem_of(function, core, regions, joins=True)
+        problem, joined = problem_of(function, core, regions, joins=True, recode=coding.recode)
         other = make_plan(problem)
         if other.peak <= plan.peak:
             plan, names = other, joined

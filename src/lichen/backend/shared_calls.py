@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from lichen.backend.literals import C_TYPES, wrap
 from lichen.backend.program import Program, Step, StreamedStep
 from lichen.backend.streamed import SUFFIXES
-from lichen.ir.kernel import Argument, KernelCall, Operand, Scratch, Table
+from lichen.ir.kernel import Argument, Coded, Decoded, KernelCall, Operand, Scratch, Table
 from lichen.ir.module import Operation
 
 
@@ -72,7 +72,7 @@ class SharedCalls:
         typed: list[str] = []
         texts: dict[int, str] = {}
         for index, argument in enumerate(call.arguments):
-            if isinstance(argument, Table):
+            if isinstance(argument, Table | Coded):
                 continue
             c_type, suffix, kept = _type(operation, argument)
             parameter = f"x{len(typed)}"
@@ -100,6 +100,10 @@ def _alike(operation: Operation, call: KernelCall) -> object:
     def of(argument: Argument) -> object:
         if isinstance(argument, Table):
             return str(argument.data.dtype), argument.data.tobytes()
+        if isinstance(argument, Coded):
+            return argument.role, argument.words.tobytes(), argument.values.table.tobytes()
+        if isinstance(argument, Decoded):
+            return argument.offset, argument.dtype
         return type(argument), _type(operation, argument)
 
     return call.kernel, tuple(call.params.items()), tuple(map(of, call.arguments)), call.rows
@@ -107,7 +111,9 @@ def _alike(operation: Operation, call: KernelCall) -> object:
 
 def _type(operation: Operation, argument: Argument) -> tuple[str, str, int | None]:
     """The C type of an argument's elements, its suffix, and of how many rows it is a view."""
-    if isinstance(argument, Table | Scratch):
+    if isinstance(argument, Decoded):
+        return f"const {C_TYPES[argument.dtype]}", "", None
+    if isinstance(argument, Table | Scratch | Coded):
         return "int8_t", "s8", None
     values = operation.operands if isinstance(argument, Operand) else operation.results
     dtype = str(values[argument.index].type.dtype.numpy)

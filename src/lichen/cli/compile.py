@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lichen.cli.coded import print_coded
 from lichen.cli.costs import costs_json, print_costs
-from lichen.cli.options import Batch, InputRows, Json, Learn, Loss, Model, Momentum, RowsAgain, WeightDecay
+from lichen.cli.options import Batch, InputRows, Json, Learn, Loss, Model, Momentum, RowsAgain, WeightDecay, Weights
 from lichen.cli.output import messages, print_json, print_table
 from lichen.errors import DoesNotFitError
 
@@ -60,6 +61,7 @@ def compile_(
             help="The flash that the whole image may take; the fastest kernels that fit, layer by layer.",
         ),
     ] = None,
+    weights: Weights = "plain",
     input_rows: InputRows = False,
     rows_again: RowsAgain = False,
     json: Json = False,
@@ -73,14 +75,16 @@ def compile_(
     learning = Learning(learn, loss, learning_rate, batch, momentum, weight_decay) if learn is not None else None
     try:
         with messages.status("reading, planning, linking and measuring"):
-            done = compile_model(module, board, out, optimize, schedule, ram, input_rows, learning, rows_again, flash)
+            done = compile_model(
+                module, board, out, optimize, schedule, ram, input_rows, learning, rows_again, flash, weights
+            )
     except DoesNotFitError as error:
         if json and error.compilation is not None:
-            print_json(_answer(error.compilation))
+            print_json(_answer(error.compilation, weights))
         raise
     for note in done.notes:
         messages.print(f"not measured: {note}")
-    answer = _answer(done)
+    answer = _answer(done, weights)
     if json:
         print_json(answer)
         return
@@ -94,12 +98,14 @@ def compile_(
         ["memory", "weights", "code", "total", "of"],
         [["flash", *answer["flash"].values(), done.board.flash]],
     )
+    print_coded(done.coded)
     print_costs(done.functions)
     print(f"written to {out}")
 
 
-def _answer(done: Compilation) -> dict[str, Any]:
+def _answer(done: Compilation, weights: str) -> dict[str, Any]:
     """What `--json` prints."""
+    coded = {"plain_weights": done.plain_weights, "coded": [layer.to_dict() for layer in done.coded]}
     return {
         "name": done.name,
         "board": done.board.name,
@@ -109,4 +115,5 @@ def _answer(done: Compilation) -> dict[str, Any]:
         "fits": done.fits,
         "functions": costs_json(done.functions),
         "input_rows": done.input_rows,
+        **(coded if weights == "coded" else {}),
     }

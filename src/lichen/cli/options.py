@@ -48,3 +48,9 @@ RowsAgain = Annotated[
         help="The callback of --input-rows can begin anew with row 0 within an inference: schedules may use strips.",
     ),
 ]
+Weights = Annotated[
+    str,
+    typer.Option(
+        help="plain: weights lie in flash as kernels read them; coded: in Huffman codes where that is smaller, decoded on the chip."
+    ),
+]

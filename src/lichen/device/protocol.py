@@ -74,6 +74,7 @@ class Status(IntEnum):
     TOO_MANY_CLASSES = 17
     DIVERGED = 18
     BAD_RATE = 19
+    DAMAGED_WEIGHTS = 20
 
 
 REASONS = {
@@ -92,6 +93,7 @@ REASONS = {
     Status.STORAGE_FAILED: "its storage does not hold what is written to it",
     Status.STATE_TORN: "its state was written only in part; write it anew, load the saved one, or reset the model",
     **{Status[status.name]: reason for status, reason in LESSON_REASONS.items()},
+    Status.DAMAGED_WEIGHTS: "the coded weights in its flash are damaged; flash its firmware again",
     Status.BAD_RATE: "the learning rate is not a finite number from 0",
 }
 

@@ -55,7 +55,40 @@ class Scratch:
     alignment: int = 4
 
 
-Argument = Operand | Result | Table | Scratch
+@dataclass(frozen=True)
+class CodeTable:
+    """A canonical Huffman code in flash, int8: how many words of each length from `shortest` to `longest`, then the symbols."""
+
+    table: Array
+    shortest: int
+    longest: int
+
+    @property
+    def symbols(self) -> int:
+        """How many there are."""
+        return len(self.table) - (self.longest - self.shortest + 1)
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Weights in flash as code words (`backend/runtime/lichen_decoder.h`): the address of a `lichen_coded`."""
+
+    role: str
+    words: Array
+    values: CodeTable
+    gaps: CodeTable | None = None
+    escape: int = 0
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Weights that `init` has decoded into the instance, from this byte on, as the kernel reads them (int8 or int32)."""
+
+    offset: int
+    dtype: str
+
+
+Argument = Operand | Result | Table | Scratch | Coded | Decoded
 
 
 @dataclass(frozen=True)

@@ -55,22 +55,22 @@ class Dense(Operator):
         )
         check_weights(operation, channel_axis=0)
         if not source.dtype.is_float:
-            multiplier_tables(_ratios(operation))
+            multiplier_tables(dense_ratios(operation))
 
     def evaluate(self, operation: Operation, *operands: Array) -> tuple[Array, ...]:
         taps = operands[1].shape[1]
         x, weights = factors(operation, operands, taps=taps)
-        ratios = None if operation.operands[0].type.dtype.is_float else _ratios(operation)
+        ratios = None if operation.operands[0].type.dtype.is_float else dense_ratios(operation)
         return (finish(operation, operands, x.reshape(-1, taps) @ weights.T, ratios),)
 
     def macs(self, operation: Operation) -> int:
-        return _batch(operation) * operation.operands[1].type.elements
+        return batch_of(operation) * operation.operands[1].type.elements
 
     def accesses(self, operation: Operation) -> Accesses:
         """One access a row of the batch: all of its inputs are read, all of its outputs written."""
 
         def rows(total: int) -> Intervals:
-            edges = np.arange(_batch(operation) + 1, dtype=np.int64) * (total // _batch(operation))
+            edges = np.arange(batch_of(operation) + 1, dtype=np.int64) * (total // batch_of(operation))
             return np.stack([edges[:-1], edges[1:]], axis=1)
 
         return Accesses({0: rows(operation.operands[0].type.bytes)}, {0: rows(operation.results[0].type.bytes)})
@@ -78,7 +78,7 @@ class Dense(Operator):
     def lower(self, operation: Operation, core: Core) -> KernelCall:
         """A 1x1 convolution of an image one pixel wide, each row of the batch a row of it."""
         source, result = operation.operands[0].type, operation.results[0].type
-        batch = _batch(operation)
+        batch = batch_of(operation)
         outputs, inputs = operation.operands[1].type.shape
         ones = dict.fromkeys(("kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w"), 1)
         sizes = {"in_h": batch, "in_w": 1, "in_c": inputs, "out_w": 1, "out_c": outputs}
@@ -91,17 +91,17 @@ class Dense(Operator):
             return KernelCall("conv2d_f32", params, (*views, *float_weights(operation, outputs)), rows=batch)
         weights = constant_operand(operation, 1)
         if core.has("mve"):
-            return conv2d_mve(operation, params, views, weights, _ratios(operation))
+            return conv2d_mve(operation, params, views, weights, dense_ratios(operation))
         fast = None
         if core.has("dsp"):
-            fast = conv2d_dsp(operation, params, views, weights[:, None], _ratios(operation))
+            fast = conv2d_dsp(operation, params, views, weights[:, None], dense_ratios(operation))
         params |= int16_params(operation, in_zero=source.zero_point, out_zero=result.zero_point) | clamp
         if core.has("v6m"):
-            call = conv2d_v6m(operation, params, views, weights, _ratios(operation))
+            call = conv2d_v6m(operation, params, views, weights, dense_ratios(operation))
             if call is not None:
                 return call
-        params["block"] = block = channel_block(operation, core, weights, _ratios(operation))
-        tables8 = int8_tables(operation, weights, block, _ratios(operation))
+        params["block"] = block = channel_block(operation, core, weights, dense_ratios(operation))
+        tables8 = int8_tables(operation, weights, block, dense_ratios(operation))
         plain = KernelCall("conv2d_s8", params, (*views, *tables8), rows=batch)
         # The plain kernel takes no scratch, of which the fast one takes twice the input.
         return plain if fast is None else replace(fast, lean=fast.lean or plain)
@@ -112,11 +112,12 @@ class Dense(Operator):
         return weights_gradient(operation, gradients[0], backward)
 
 
-def _batch(operation: Operation) -> int:
+def batch_of(operation: Operation) -> int:
+    """How many rows the layer computes."""
     return operation.operands[0].type.elements // operation.operands[1].type.shape[1]
 
 
-def _ratios(operation: Operation) -> tuple[float, ...]:
+def dense_ratios(operation: Operation) -> tuple[float, ...]:
     """As `channel_ratios`. With one scale for all weights, TensorFlow Lite Micro multiplies it with the input's in float32, not in double."""
     source, weights, result = operation.operands[0].type, operation.operands[1].type, operation.results[0].type
     outputs = weights.shape[0]

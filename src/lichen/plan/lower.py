@@ -6,8 +6,9 @@ state beside the arena, so neither is a buffer; the order in which operations to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from lichen.errors import UnsupportedError
 from lichen.ir.accesses import Accesses
@@ -19,6 +20,9 @@ from lichen.plan.join import NOTHING, join
 from lichen.plan.lower_region import streamed_step
 from lichen.plan.problem import Buffer, Problem, Step
 from lichen.plan.rows import Region, row_call
+
+Recode: TypeAlias = Callable[[Operation, KernelCall], KernelCall]
+"""What becomes of the call that was chosen for an operation, where its weights lie in flash in another form."""
 
 _MARGIN = 2048  # bytes that may be spent on speed: a thirty-second of what the smaller cores with DSP instructions have
 
@@ -39,10 +43,16 @@ class Names:
     row_calls: Mapping[str, tuple[KernelCall, ...]]
 
 
+def unchanged(operation: Operation, call: KernelCall) -> KernelCall:
+    """Weights lie in flash as the kernel reads them."""
+    return call
+
+
 def problem_of(
-    function: Function, core: Core, regions: Sequence[Region] = (), joins: bool = False
+    function: Function, core: Core, regions: Sequence[Region] = (), joins: bool = False, recode: Recode = unchanged
 ) -> tuple[Problem, Names]:
-    """The problem of planning `function` with the kernels chosen for `core`. Raises `UnsupportedError` for what has no kernel.
+    """The problem of planning `function` with the kernels chosen for `core`, as `recode` leaves them. Raises `UnsupportedError` for what
+    has no kernel.
 
     Every operation but views becomes a step, and each of `regions`, which are disjoint and not interleaved, a streamed one. A result
     that nobody uses needs a place all the same: its kernel writes it. If the problem `joins`, concatenations that need no copy are no
@@ -82,12 +92,13 @@ def problem_of(
         while call.lean is not None and _bytes_alone(step, buffers) > enough:
             call = call.lean
             step = _step(name, op, call, buffer, begin, after[name])
-        return call, step
+        recoded = recode(op, call)
+        return recoded, step if recoded is call else _step(name, op, recoded, buffer, begin, after[name])
 
     layers = {name: fitting(name, op) for name, op in operations.items()}
     streamed = {name: inside[op] for name, op in named.items() if op in inside and op is inside[op].operations[-1]}
     row_calls = {
-        name: tuple(row_call(one, op, core) for one in region.passes for op in one.operations)
+        name: tuple(recode(op, row_call(one, op, core)) for one in region.passes for op in one.operations)
         for name, region in streamed.items()
     }
     problem = Problem(

@@ -59,6 +59,16 @@ _OP: _Schema = {
     "macs": _whole(0, _MOST_MACS),
     "results": [{"name": _NAME, "offset": _SIZE, "bytes": _SIZE}],
 }
+_CODED: _Schema = [
+    {
+        "name": _NAME,
+        "form": _Rule("dense or sparse", lambda v: v in ("dense", "sparse")),
+        "decoded": _Rule("fused, tile or start", lambda v: v in ("fused", "tile", "start")),
+        "bytes": _SIZE,
+        "plain_bytes": _SIZE,
+        "symbols": _SIZE,
+    }
+]
 _MANIFEST: _Schema = {
     "name": _NAME,
     "board": _Rule("the name of a board", lambda v: isinstance(v, str)),
@@ -68,6 +78,7 @@ _MANIFEST: _Schema = {
     "arena_bytes": _whole(1, _MOST),
     "state_bytes": _SIZE,
     "weights_bytes": _SIZE,
+    "plain_weights_bytes": _SIZE,
     "state": [_TENSOR],
     "inputs": [_TENSOR],
     "outputs": [_TENSOR],
@@ -101,7 +112,8 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
         raise InputError(
             f"{file} is not a manifest of format {FORMAT}; compile the model again with this version of Lichen"
         )
-    fault = _fault(manifest, _MANIFEST, "") or _fault_of_functions(manifest) or _misfit(manifest)
+    fault = _fault(manifest, _MANIFEST, "") or _fault_of_functions(manifest) or _fault_of_coding(manifest)
+    fault = fault or _misfit(manifest)
     if fault:
         raise InputError(f"{file}: {fault}; compile the model again")
     for name in (f"{manifest['name']}.c", f"{manifest['name']}.lichen", *manifest["files"]):
@@ -136,6 +148,13 @@ def _fault_of_functions(manifest: Mapping[str, Any]) -> str | None:
     if not isinstance(functions, dict):
         return "'functions' is no object"
     faults = (_fault(function, _FUNCTION, f"functions.{name}") for name, function in functions.items())
+    return next(filter(None, faults), None)
+
+
+def _fault_of_coding(manifest: Mapping[str, Any]) -> str | None:
+    """The same for what coding gave the weights of an operator, which need not be coded."""
+    ops = [op for function in (manifest, *manifest.get("functions", {}).values()) for op in function["ops"]]
+    faults = (_fault(op["coded"], _CODED, f"coded of {op['name']}") for op in ops if "coded" in op)
     return next(filter(None, faults), None)
 
 

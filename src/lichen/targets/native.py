@@ -49,8 +49,9 @@ class NativeModel:
     """As many as `learn` is best given at once; there is no limit."""
 
     def reset(self) -> None:
-        """Sets the state to its initial values."""
-        self._library.lichen_native_init(self._instance)
+        """Sets the state to its initial values. Raises `LichenError` if the model's coded weights are damaged."""
+        if not self._library.lichen_native_init(self._instance):
+            raise LichenError(f"the coded weights of {self.folder.name} are damaged; compile the model again")
         self._lessons = LessonCounts()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:

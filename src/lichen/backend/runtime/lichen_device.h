@@ -4,7 +4,7 @@
    model_infer, model_input, model_output, model_input_bytes, model_output_bytes, MODEL_NAME, MODEL_DIGEST, MODEL_INPUTS,
    MODEL_OUTPUTS, MODEL_ARENA_BYTES, MODEL_STATE_BYTES; where the model has state model_save and model_load; and where it learns
    model_lesson, model_learn_input and so on, model_learning_rate, MODEL_LEARN_INPUTS. Where inputs come by rows MODEL_ROW_INPUTS,
-   model_input_row_bytes and MODEL_INFER_CHANGES_STATE.
+   model_input_row_bytes and MODEL_INFER_CHANGES_STATE; where weights are coded MODEL_CODED, and model_init says whether they are whole.
 
    A build for a machine with storage defines LICHEN_STORAGE. */
 #ifndef LICHEN_DEVICE_H
@@ -49,6 +49,9 @@
 typedef struct {
     lichen_link link;
     model_t model;
+#ifdef MODEL_CODED
+    bool damaged; /* its coded weights in flash */
+#endif
 #if MODEL_STATE_BYTES > 0
     lichen_device_state state;
 #endif
@@ -81,7 +84,11 @@ static inline void lichen_device_forget_tensors(lichen_device *self)
 /* The model as it is before its first inference. */
 static inline void lichen_device_renew(lichen_device *self)
 {
+#ifdef MODEL_CODED
+    self->damaged = !model_init(&self->model);
+#else
     model_init(&self->model);
+#endif
 #if MODEL_STATE_BYTES > 0
     lichen_device_state_renew(&self->state);
 #endif
@@ -258,6 +265,9 @@ static inline uint8_t lichen_device_ready(lichen_device *self, unsigned first, u
         if (lichen_device_input(self, i, &bytes) == NULL) continue; /* comes by rows */
         if (self->written[i] != bytes) return LICHEN_NOT_READY;
     }
+#ifdef MODEL_CODED
+    if (self->damaged) return LICHEN_DAMAGED_WEIGHTS;
+#endif
 #if MODEL_STATE_BYTES > 0
     if (self->state.torn) return LICHEN_STATE_TORN;
 #endif

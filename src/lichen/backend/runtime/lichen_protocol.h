@@ -91,7 +91,8 @@ enum {
     LICHEN_NO_SUCH_CLASS = 16,
     LICHEN_TOO_MANY_CLASSES = 17,
     LICHEN_DIVERGED = 18,       /* parameters are as they were; statistics of the sample's features may have been taken */
-    LICHEN_BAD_RATE = 19        /* a learning rate that is no finite number from 0 */
+    LICHEN_BAD_RATE = 19,       /* a learning rate that is no finite number from 0 */
+    LICHEN_DAMAGED_WEIGHTS = 20 /* the coded weights in flash do not have their CRC; nothing is inferred or learned */
 };
 
 #endif

@@ -8,7 +8,7 @@
 #include "model.h"
 
 size_t lichen_native_bytes(void);
-void lichen_native_init(model_t *self);
+int lichen_native_init(model_t *self);
 void lichen_native_run(model_t *self, const uint8_t *samples, uint8_t *results, size_t count, int poison);
 
 #if MODEL_STATE_BYTES > 0
@@ -82,9 +82,15 @@ size_t lichen_native_bytes(void)
     return sizeof(model_t);
 }
 
-void lichen_native_init(model_t *self)
+/* 0 if the model's coded weights are damaged, else 1. */
+int lichen_native_init(model_t *self)
 {
+#ifdef MODEL_CODED
+    return model_init(self);
+#else
     model_init(self);
+    return 1;
+#endif
 }
 
 void lichen_native_run(model_t *self, const uint8_t *samples, uint8_t *results, size_t count, int poison)
@@ -179,7 +185,7 @@ int main(int count, char **arguments)
     model_t *model = malloc(sizeof *model); /* on the heap, where a sanitizer sees the first byte written past its end */
     uint8_t *sample = malloc(sample_bytes), *result = malloc(result_bytes);
     if (!model || !sample || !result) return 1;
-    lichen_native_init(model);
+    if (!lichen_native_init(model)) return 3;
     while (fread(sample, 1, sample_bytes, stdin) == sample_bytes) {
         lichen_native_run(model, sample, result, 1, poison);
         fwrite(result, 1, result_bytes, stdout);
