@@ -19,6 +19,7 @@ from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Module
 from lichen.ir.types import DType
 from lichen.nn.quantize import quantize
+from lichen.nn.quantizer import WeightScale
 from lichen.nn.tensors import to_tensor
 from lichen.nn.threads import single_threaded
 from lichen.nn.train import Recipe, fit
@@ -29,10 +30,12 @@ from native_check import assert_native_equals_interpreter
 from torch_nets import Net, memory_order, randomise
 
 
-def quantised(model: nn.Module, shape: tuple[int, ...]) -> tuple[torch.export.ExportedProgram, Module, list[str]]:
+def quantised(
+    model: nn.Module, shape: tuple[int, ...], weight_scale: WeightScale = "channel"
+) -> tuple[torch.export.ExportedProgram, Module, list[str]]:
     """The PT2E program, the int8 module and what stayed in floating point."""
     torch.manual_seed(0)
-    program = quantize(randomise(model), torch.zeros(shape), [torch.randn(16, *shape[1:])])
+    program = quantize(randomise(model), torch.zeros(shape), [torch.randn(16, *shape[1:])], weight_scale=weight_scale)
     module = from_exported_program(program, "net")
     left = integerize(module)
     run_passes(module)
@@ -120,6 +123,19 @@ def test_weights_are_per_channel_and_symmetric() -> None:
     (weights,) = (c for c in module.constants() if c.type.dtype is DType.INT8)
     assert weights.type.quantisation is not None
     assert len(set(weights.type.quantisation.scale)) == 5 and not any(weights.type.quantisation.zero_point)
+
+
+def test_one_scale_for_the_weights_of_a_layer() -> None:
+    """With `weight_scale="tensor"` the int8 graph has one scale a layer, follows the program, and its C follows the interpreter."""
+    modules = []
+    for name in ("conv, norm, relu", "depthwise, relu6", "linear, norm", "conv1d"):
+        program, module, left = quantised(*NETS[name], weight_scale="tensor")
+        assert left == []
+        (weights,) = (c for c in module.constants() if c.type.dtype is DType.INT8)
+        assert weights.type.quantisation is not None and len(weights.type.quantisation.scale) == 1
+        assert steps_apart(program, module, NETS[name][1]) <= 1.01
+        modules.append(module)
+    assert_native_equals_interpreter(modules)
 
 
 def test_the_model_is_not_changed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,20 @@ def test_full_range_gives_the_same_integers() -> None:
     stored = np.array([[127, -3, 5, 64]], np.float32)
     values, scales = weight_grid(stored * np.float32(0.0123))
     assert (values == stored).all() and scales == (float(np.float32(0.0123)),)
+
+
+def test_one_scale_for_all_rows_stays_one() -> None:
+    """Where the program has one scale for the layer, rows of small values keep their own integers, and there is one scale."""
+    stored = np.array([[127, -3, 5, 64], [2, 0, -4, 1], [0, 0, 0, 0]], np.float32)
+    values, scales = weight_grid(stored * np.float32(0.0123))
+    assert (values == stored).all() and scales == pytest.approx((0.0123,))
+
+
+def test_scales_of_their_own_stay_apart() -> None:
+    """Rows that lie on grids of their own, not on a common one, have a scale each."""
+    stored = np.array([[127, -3], [127, 50]], np.float32)
+    values, scales = weight_grid(stored * np.array([[0.01], [0.0137]], np.float32))
+    assert (values == stored).all() and scales == pytest.approx((0.01, 0.0137))
 
 
 def test_other_weights_are_rounded() -> None:

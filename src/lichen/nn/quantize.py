@@ -10,7 +10,7 @@ from torch.export import ExportedProgram
 
 from lichen.errors import InputError
 from lichen.nn.pt2e import convert_pt2e, prepare_pt2e
-from lichen.nn.quantizer import LichenQuantizer, Observer
+from lichen.nn.quantizer import LichenQuantizer, Observer, WeightScale
 from lichen.nn.quiet import quiet
 from lichen.nn.threads import single_threaded
 
@@ -33,17 +33,18 @@ def quantize(
     example_input: torch.Tensor,
     calibration: Iterable[torch.Tensor],
     observer: Observer = "histogram",
+    weight_scale: WeightScale = "channel",
 ) -> ExportedProgram:
     """The model in int8, its activation ranges calibrated on batches (n, …) of representative inputs.
 
-    `example_input` (1, …) gives the shape. Weights are symmetric with a scale per output channel, activations asymmetric with one
-    scale per tensor; what the quantizer does not know stays in floating point. The program can be saved with `torch.export.save`
+    `example_input` (1, …) gives the shape. Weights are symmetric with a scale per output channel (with `weight_scale` "tensor" one
+    per layer), activations asymmetric with one scale per tensor; what the quantizer does not know stays in floating point. The program can be saved with `torch.export.save`
     and lowered with `lichen.frontends.torch_export` and `lichen.passes.integerize`. The model itself is not changed. Raises
     `InputError` if the model cannot be exported or there is nothing to calibrate on.
     """
     graph = export(model, example_input).module()
     with quiet(), single_threaded(), torch.no_grad():
-        prepared = prepare_pt2e(graph, LichenQuantizer(observer))
+        prepared = prepare_pt2e(graph, LichenQuantizer(observer, weight_scale))
         seen = 0
         for batch in calibration:
             for sample in torch.split(batch, 1):

@@ -27,6 +27,7 @@ from lichen.nn.pt2e import (
 )
 
 Observer = Literal["histogram", "minmax"]
+WeightScale = Literal["channel", "tensor"]
 
 _KEY = "quantization_annotation"
 _SMALLEST_SCALE = 2.0**-16  # of activations: keeps biases, whose scale is a product of two scales, within 32 bits
@@ -47,12 +48,13 @@ _SPLITS = {"split", "chunk", "split_with_sizes"}
 
 
 class LichenQuantizer(Quantizer):  # type: ignore[misc]  # torchao has no types
-    """int8 everywhere: symmetric per-channel weights, asymmetric activations.
+    """int8 everywhere: symmetric weights, asymmetric activations.
 
-    `observer` picks the range of activations: "histogram" the one with the least squared error, "minmax" all that was seen.
+    `observer` picks the range of activations: "histogram" the one with the least squared error, "minmax" all that was seen. Weights have a
+    scale for each output channel, or with `weight_scale` "tensor" one for the layer, which keeps equal weights equal.
     """
 
-    def __init__(self, observer: Observer = "histogram") -> None:
+    def __init__(self, observer: Observer = "histogram", weight_scale: WeightScale = "channel") -> None:
         self._activation = QuantizationSpec(
             torch.int8,
             _ACTIVATION_OBSERVERS[observer].with_args(eps=_SMALLEST_SCALE),
@@ -60,13 +62,14 @@ class LichenQuantizer(Quantizer):  # type: ignore[misc]  # torchao has no types
             quant_max=127,
             qscheme=torch.per_tensor_affine,
         )
+        by_channel = weight_scale == "channel"
         self._weights = QuantizationSpec(
             torch.int8,
-            PerChannelMinMaxObserver.with_args(eps=_SMALLEST_WEIGHT_SCALE),
+            (PerChannelMinMaxObserver if by_channel else MinMaxObserver).with_args(eps=_SMALLEST_WEIGHT_SCALE),
             quant_min=-127,
             quant_max=127,
-            qscheme=torch.per_channel_symmetric,
-            ch_axis=0,
+            qscheme=torch.per_channel_symmetric if by_channel else torch.per_tensor_symmetric,
+            ch_axis=0 if by_channel else None,
         )
         unsigned = _fixed(1.0 / 256.0, -128)
         self._fixed = {"sigmoid": unsigned, "softmax": unsigned, "_softmax": unsigned, "tanh": _fixed(1.0 / 128.0, 0)}

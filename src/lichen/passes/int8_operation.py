@@ -111,7 +111,7 @@ def _operands(
 
 
 def _layer(op: Operation, source: Value | None, names: Int8Names) -> list[Value] | None:
-    """Input, int8 weights with a scale per output channel, int32 bias at `input scale * weight scale`."""
+    """Input, int8 weights with a scale per output channel or one for all, int32 bias at `input scale * weight scale`."""
     if source is None:
         return None
     weights = op.operands[1]
@@ -120,7 +120,7 @@ def _layer(op: Operation, source: Value | None, names: Int8Names) -> list[Value]
     rows = np.moveaxis(weights.data, axis, 0)
     values, scales = weight_grid(rows.reshape(len(rows), -1))
     packed = np.moveaxis(values.reshape(rows.shape), 0, axis)
-    quantisation = Quantisation(scales, (0,) * len(scales), axis)
+    quantisation = Quantisation(scales, (0,) * len(scales), axis if len(scales) == len(rows) else None)
     operands = [source, _int8_constant(weights.name, packed, quantisation, names)]
     if len(op.operands) > 2:
         bias = op.operands[2]

@@ -7,14 +7,18 @@ from numpy.typing import NDArray
 
 LARGEST = 127
 _ON_GRID = 1e-3  # steps; float32 keeps a multiple of the scale to within 1e-5 steps
+_ON_COMMON_GRID = 2e-5  # no more than that, or the few weights of a small layer would lie on a common grid by chance
 
 
 def weight_grid(channels: NDArray[np.float32]) -> tuple[NDArray[np.int8], tuple[float, ...]]:
-    """int8 values (O, K) and one scale a row, symmetric, for weights (O, K).
+    """int8 values (O, K) and scales, symmetric, for weights (O, K): one for all where they lie on a common grid, else one a row.
 
     Weights that are dequantised int8 values lie on a grid of equal steps, and it is found again: values and steps are those of
-    the program they come from, up to a common factor of a row. Others are rounded to the grid that has 127 steps on each side.
+    the program they come from, up to a common factor (of a row, or of all). Others are rounded to the grid that has 127 steps on each side.
     """
+    weights = channels.astype(np.float64).ravel()
+    if len(np.unique(np.abs(weights))) <= LARGEST + 1 and (common := _on_grid(weights, _ON_COMMON_GRID)) is not None:
+        return common[0].reshape(channels.shape).astype(np.int8), (common[1],)
     stored, scales = np.zeros(channels.shape, np.int8), []
     for row, weights in enumerate(channels.astype(np.float64)):
         values, scale = _row(weights)
@@ -24,13 +28,21 @@ def weight_grid(channels: NDArray[np.float32]) -> tuple[NDArray[np.int8], tuple[
 
 
 def _row(weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    found = _on_grid(weights, _ON_GRID)
+    if found is not None:
+        return found
+    scale = float(np.float32(np.abs(weights).max() / LARGEST))
+    return np.clip(np.rint(weights / scale), -LARGEST, LARGEST), scale
+
+
+def _on_grid(weights: NDArray[np.float64], tolerance: float) -> tuple[NDArray[np.float64], float] | None:
+    """The values and the scale of the finest grid on which all weights lie, to within `tolerance` steps; `None` where there is none."""
     largest = float(np.abs(weights).max(initial=0.0))
     if largest == 0.0:
         return np.zeros_like(weights), 1.0
     for steps in range(LARGEST, 0, -1):
         exact = weights * (steps / largest)
         values = np.rint(exact)
-        if np.abs(exact - values).max() <= _ON_GRID:
+        if np.abs(exact - values).max() <= tolerance:
             return values, float(np.float32((weights @ values) / (values @ values)))
-    scale = float(np.float32(largest / LARGEST))
-    return np.clip(np.rint(weights / scale), -LARGEST, LARGEST), scale
+    return None

@@ -1,0 +1,1 @@
+"""From a trained network to a smaller one: distillation, pruning, quantisation, each stage measured by the compiler."""
