@@ -1,11 +1,18 @@
-"""Random weights that are worth coding, for tests."""
+"""Weights that are coded, for tests: random ones, and programs in which each layer is decoded where a test wants it."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from hypothesis import strategies as st
 
-from lichen.ir.module import Array
+from lichen.backend.program import Program, plan_module
+from lichen.coded_weights import Layer, codable_layers
+from lichen.coding.weights import Key, Place, Way, code_weights
+from lichen.ir.kernel import Core
+from lichen.ir.module import Array, Module
+from lichen.plan.rows import Region
 
 
 @st.composite
@@ -23,3 +30,40 @@ def some_weights(rng: np.random.Generator, count: int, share: float, spread: flo
     """Rounded normal weights of so wide a spread, of which about this share is not set to zero."""
     values = np.clip(np.rint(rng.normal(0, spread, count)), -127, 127)
     return np.where(rng.random(count) < share, values, 0).astype(np.int8)
+
+
+Chosen = Callable[[Layer, Core], Place]
+"""Which of its places a layer is decoded at."""
+
+
+def coded_somewhere(choose: Chosen) -> Callable[[Module, Core, Sequence[Region]], Program]:
+    """Plans with all weights coded that can be, each layer decoded where `choose` says."""
+
+    def lowered(module: Module, core: Core, regions: Sequence[Region]) -> Program:
+        plain = plan_module(module, core, regions)
+        places: dict[Key, Place] = {}
+        offset = 0
+        for key, layer in codable_layers(plain, core).items():
+            place = choose(layer, core)
+            if place.way is Way.START:
+                place, offset = Place(Way.START, 0, offset), offset + -(-layer.packing.table.nbytes // 4) * 4
+            places[key] = place
+        steps = [step for planned in plain.functions.values() for step in planned.steps]
+        calls = [pair for step in steps for pair in zip(step.operations, step.calls, strict=True)]
+        return plan_module(module, core, regions, code_weights(calls, places, None))
+
+    return lowered
+
+
+def anywhere(seed: int) -> Chosen:
+    """Any of a layer's places; tiles of any size that its kernel computes."""
+    rng = np.random.default_rng(seed)
+
+    def choose(layer: Layer, core: Core) -> Place:
+        places = layer.places(core)
+        place = places[rng.integers(len(places))]
+        if place.way is not Way.TILE:
+            return place
+        return Place(Way.TILE, layer.channels(float(rng.integers(1, 2 * layer.packing.table.nbytes + 2))))
+
+    return choose

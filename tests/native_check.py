@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 import lichen.ops  # noqa: F401  registers the operators
 from lichen.backend.emit import emit
-from lichen.backend.program import plan_module
+from lichen.backend.program import Program, plan_module
 from lichen.ir.interpret import Interpreter
 from lichen.ir.kernel import PLAIN, Core
 from lichen.ir.module import Array, Module
@@ -26,6 +26,8 @@ AVR, DSP, V6M = (Core(name, frozenset({name})) for name in ("avr", "dsp", "v6m")
 MVE = Core("mve", frozenset({"dsp", "mve"}))
 CORES = (PLAIN, AVR, DSP, V6M, MVE)
 """Whose kernels run natively."""
+Lowered = Callable[[Module, Core, Sequence[Region]], Program]
+"""How a module becomes a program: `plan_module`, or something that plans otherwise."""
 
 
 def assert_native_equals_interpreter(
@@ -37,16 +39,17 @@ def assert_native_equals_interpreter(
     core: Core = PLAIN,
     function: str = "infer",
     regions: Sequence[Sequence[Region]] | None = None,
+    lowered: Lowered = plan_module,
 ) -> None:
     """Every module gives in C what the interpreter gives: same bytes for integers, within tolerance for float32.
 
-    State runs on from sample to sample, in both. `regions` are those that each module streams.
+    State runs on from sample to sample, in both. `regions` are those that each module streams; `lowered` plans a module.
     """
     rng = np.random.default_rng(seed)
     inputs = [
         [[random_input(v.type, rng) for v in m.functions[function].inputs] for _ in range(samples)] for m in modules
     ]
-    results = run_natively(modules, inputs, core, function, regions)
+    results = run_natively(modules, inputs, core, function, regions, lowered)
     for module, module_inputs, module_results in zip(modules, inputs, results, strict=True):
         interpreter, outputs = Interpreter(module, function), module.functions[function].outputs
         for sample, got in zip(module_inputs, module_results, strict=True):
@@ -74,11 +77,12 @@ def run_natively(
     core: Core = PLAIN,
     function: str = "infer",
     regions: Sequence[Sequence[Region]] | None = None,
+    lowered: Lowered = plan_module,
 ) -> list[list[list[Array]]]:
     """Outputs of each module for each of its samples, from one program built with address and undefined sanitizers."""
     with tempfile.TemporaryDirectory() as folder:
         streamed = regions or [()] * len(modules)
-        program = _build(modules, [len(samples) for samples in inputs], Path(folder), core, function, streamed)
+        program = _build(modules, [len(samples) for samples in inputs], Path(folder), core, function, streamed, lowered)
         data = b"".join(array.tobytes() for samples in inputs for sample in samples for array in sample)
         done = subprocess.run([program], input=data, capture_output=True, timeout=120)
         assert done.returncode == 0, done.stderr.decode()
@@ -104,13 +108,14 @@ def _build(
     core: Core,
     function: str,
     regions: Sequence[Sequence[Region]],
+    lowered: Lowered,
 ) -> Path:
     sources, blocks = [folder / "main.c"], []
     prefix = "" if function == "infer" else f"{function}_"
     for index, (module, count) in enumerate(zip(modules, samples, strict=True)):
         verify(module)
         renamed = Module(f"m{index}", module.functions)
-        planned = plan_module(renamed, core, regions[index])
+        planned = lowered(renamed, core, regions[index])
         files = emit(planned, "speed" if index % 2 else "size").files
         for name, text in files.items():
             (folder / name).write_text(text)
@@ -122,6 +127,7 @@ def _build(
                 "AGAIN", str(sum(len(r.passes) - 1 for r in regions[index] if r.sources) * len(module.infer.inputs))
             )
             .replace("ARGUMENTS", "&instance, &source" if by_rows else "&instance")
+            .replace("WHOLE", "NAME_init(&instance)" if planned.coding.layers else "(NAME_init(&instance), true)")
             .replace("INPUTS", str(len(module.functions[function].inputs)))
             .replace("NAME", f"m{index}")
             .replace("COUNT", str(count))
@@ -169,7 +175,7 @@ _RUN = f"""    {{
         static NAME_t instance;
         static image_rows rows;
         memset(&instance, {POISON}, sizeof instance);
-        NAME_init(&instance);
+        if (!WHOLE) return 4;
         for (int sample = 0; sample < COUNT; sample++) {{
             memset(&instance.arena, {POISON}, sizeof instance.arena);
             for (unsigned i = 0; (int)i < INPUTS; i++) {{

@@ -35,6 +35,9 @@ from lichen.targets.build import build_firmware
 from lichen.targets.fit import refuse_hopeless
 from lichen.targets.folder import ModelFolder, open_folder
 
+_STACK_AND_LINK = 2048
+"""Bytes of RAM that are not given to decoded weights, and a sixty-fourth of it all."""
+
 
 @dataclass(frozen=True)
 class OperationFigures:
@@ -97,6 +100,9 @@ class Compilation:
     functions: tuple[FunctionCost, ...] = ()
     """Of a model that learns, `infer` and `learn`."""
 
+    decoded: int = 0
+    """RAM of weights that are decoded once."""
+
     plain_weights: int = 0
     """What `weights` would be if none were coded."""
 
@@ -105,8 +111,8 @@ class Compilation:
 
     @property
     def ram(self) -> int:
-        """Arena, state and the measured stack."""
-        return self.arena + self.state + (self.stack or 0)
+        """Arena, state, weights decoded once and the measured stack."""
+        return self.arena + self.state + self.decoded + (self.stack or 0)
 
     @property
     def flash(self) -> int | None:
@@ -218,7 +224,8 @@ def compile_model(
     regions = [region for schedule in (chosen, *others) for region in schedule.regions]
     program = plan_module(module, target.core, regions)
     if weights == "coded":
-        program = coded_program(program, target.core, regions)
+        room = target.ram - target.ram // 64 - _STACK_AND_LINK if ram is None else ram
+        program = coded_program(program, target.core, regions, room - program.state_bytes)
     kernels = kernels_for(optimize, target) if flash is None else fastest_within(program, target, flash)
     sources = emit(program, kernels.optimize, kernels.specialised)
     known = Compilation(
@@ -233,13 +240,15 @@ def compile_model(
         code=None,
         fits=None,
         input_rows=input_rows,
+        decoded=program.decoded_bytes,
         plain_weights=sources.plain_weights_bytes,
         coded=tuple(program.coding.layers.values()),
     )
     try:
-        if ram is not None and program.arena_bytes + program.state_bytes > ram:
+        needed_ram = program.arena_bytes + program.state_bytes + program.decoded_bytes
+        if ram is not None and needed_ram > ram:
             raise DoesNotFitError(
-                f"{module.name} needs {program.arena_bytes + program.state_bytes:,} bytes of RAM for arena and state, and --ram gives "
+                f"{module.name} needs {needed_ram:,} bytes of RAM for arena and state, and --ram gives "
                 f"{ram:,}; `lichen analyze` lists what each schedule needs"
             )
         with replacing(out) as folder:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
+from lichen.backend.program import Program
 from lichen.ir.module import Array
 
 CHECK = "lichen_flash_crc32.h"
 """What a model with coded weights includes to check them."""
 
 
-def coded_constants(name: str) -> str:
+def coded_constants(program: Program) -> str:
     """What tells from the interface of a model that its weights are coded."""
-    return f"#define {name.upper()}_CODED 1 /* {name}_init says whether the coded weights in flash are whole */\n"
+    name, upper = program.module.name, program.module.name.upper()
+    return f"""#define {upper}_CODED 1 /* {name}_init says whether the coded weights in flash are whole */
+#define {upper}_DECODED_BYTES {program.decoded_bytes} /* in the instance: weights that {name}_init decodes */
+"""
 
 
 def init_declaration(name: str, is_coded: bool) -> str:

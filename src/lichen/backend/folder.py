@@ -100,6 +100,7 @@ def manifest(program: Program, sources: Sources, board: str, optimize: str) -> d
         "macs": infer.macs,
         "arena_bytes": program.arena_bytes,
         "state_bytes": program.state_bytes,
+        "decoded_bytes": program.decoded_bytes,
         "weights_bytes": sources.weights_bytes,
         "plain_weights_bytes": sources.plain_weights_bytes,
         "state": [_state(state, offset) for state, offset in program.state_offsets.items()],

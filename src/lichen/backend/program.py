@@ -125,6 +125,11 @@ class Program:
         return max(1, *(planned.plan.peak for planned in self.functions.values()))
 
     @property
+    def decoded_bytes(self) -> int:
+        """Of the weights that are decoded once."""
+        return self.coding.decoded_bytes
+
+    @property
     def state_bytes(self) -> int:
         return max((offset + state.type.bytes for state, offset in self.state_offsets.items()), default=0)
 

@@ -15,5 +15,5 @@ def print_coded(layers: Sequence[CodedLayer]) -> None:
     """A table of the layers whose weights are coded; nothing where there are none."""
     if not layers:
         return
-    rows = [[layer.name, layer.form, layer.way.value, layer.bytes, layer.plain_bytes] for layer in layers]
+    rows = [[layer.name, layer.form, layer.place.way.value, layer.bytes, layer.plain_bytes] for layer in layers]
     print_table("coded weights (bytes of flash)", ["layer", "form", "decoded", "coded", "plain"], rows)

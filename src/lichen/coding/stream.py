@@ -50,6 +50,11 @@ class Codes:
         """`dense` or `sparse`."""
         return "dense" if self.gaps is None else "sparse"
 
+    @property
+    def tables(self) -> list[Array]:
+        """The tables of the codes, in flash."""
+        return [code.table for code in (self.values, self.gaps) if code is not None]
+
     def encode(self, data: Array) -> Array:
         """The code words of int8 `data`, most significant bits first, as an even number of bytes (int8)."""
         flat = np.ascontiguousarray(data).reshape(-1)

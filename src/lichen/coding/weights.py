@@ -7,15 +7,19 @@ stay as they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from lichen.coding.huffman import Code, Counts
+from lichen.coding.packing import Packing, packing_of
 from lichen.coding.sharing import shared_codes
 from lichen.coding.stream import Codes, Symbols
-from lichen.ir.kernel import Coded, CodeTable, KernelCall, Table
-from lichen.ir.module import Operation
+from lichen.ir.accesses import Accesses, whole
+from lichen.ir.kernel import Coded, CodeTable, Decoded, KernelCall, Table
+from lichen.ir.module import Constant, Operation, State
 from lichen.ops.dense_coded import dense_coded
 from lichen.ops.weights import constant_operand
 
@@ -31,6 +35,19 @@ class Way(Enum):
 
     FUSED = "fused"
     """In the kernel's loop, weight by weight: no memory, and no product with a zero in the sparse form."""
+    TILE = "tile"
+    """In each call, some or all output channels at a time, into scratch."""
+    START = "start"
+    """By `init`, into the instance."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a layer is decoded: some `channels` at a time, or at byte `offset` of the decoded weights of the instance."""
+
+    way: Way
+    channels: int = 0
+    offset: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +58,10 @@ class CodedLayer:
 
     name: str
     """The operation, of several with the same weights the first."""
-    way: Way
+    place: Place
     form: str
     coded: Coded
+    packing: Packing
     bytes: int
     plain_bytes: int
     symbols: int
@@ -54,7 +72,7 @@ class CodedLayer:
         return {
             "name": self.name,
             "form": self.form,
-            "decoded": self.way.value,
+            "decoded": self.place.way.value,
             "bytes": self.bytes,
             "plain_bytes": self.plain_bytes,
             "symbols": self.symbols,
@@ -76,12 +94,27 @@ class CodedWeights:
         """`call` with the weights as they lie in flash."""
         key = key_of(call)
         layer = None if key is None else self.layers.get(key)
-        return call if layer is None else _recoded(operation, layer.coded)
+        return call if layer is None else _recoded(operation, call, layer)
 
     def of(self, call: KernelCall) -> CodedLayer | None:
-        """The layer that a coded call decodes; `None` for any other."""
-        coded = next((a for a in call.arguments if isinstance(a, Coded)), None)
-        return next((layer for layer in self.layers.values() if layer.coded is coded), None)
+        """The layer whose coded weights a call decodes, or has decoded at the start; `None` for any other."""
+        for argument in call.arguments:
+            for layer in self.layers.values():
+                if isinstance(argument, Coded) and layer.coded is argument:
+                    return layer
+                if isinstance(argument, Decoded) and layer.place == Place(Way.START, 0, argument.offset):
+                    return layer
+        return None
+
+    @property
+    def at_start(self) -> list[CodedLayer]:
+        """The layers that `init` decodes."""
+        return [layer for layer in self.layers.values() if layer.place.way is Way.START]
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Bytes of the instance that they take."""
+        return max((layer.place.offset + layer.packing.table.nbytes for layer in self.at_start), default=0)
 
 
 PLAIN_WEIGHTS = CodedWeights()
@@ -94,67 +127,109 @@ def key_of(call: KernelCall) -> Key | None:
     return (call.kernel, tables[0].data.tobytes()) if tables else None
 
 
-def codable(operation: Operation, call: KernelCall) -> bool:
-    """Whether the weights of a call can be coded."""
-    weights = key_of(call)
-    return weights is not None and operation.kind == "dense" and not operation.results[0].type.dtype.is_float
-
-
 def code_weights(
-    calls: Iterable[tuple[Operation, KernelCall]], ways: Mapping[Key, Way], least_saving: int = DECODER_BYTES
+    calls: Iterable[tuple[Operation, KernelCall]], places: Mapping[Key, Place], least_saving: int | None = DECODER_BYTES
 ) -> CodedWeights:
-    """The smallest form of the weights of each of `calls` that has a way, together; plain where that is smaller, and all plain where
-    coding saves no more than `least_saving` bytes.
+    """The smallest form of the weights of each of `calls` that has a place, together; plain where that is smaller, and all plain where
+    coding saves no more than `least_saving` bytes. With `None` whatever can be coded is.
     """
     candidates: dict[Key, _Candidate] = {}
     for operation, call in calls:
         key = key_of(call)
-        if key is not None and key in ways and key not in candidates:
-            candidates[key] = _Candidate(operation, call, ways[key])
-    while True:
-        layers = _coded(candidates)
-        losing = [key for key, layer in layers.items() if layer is None or layer.bytes >= layer.plain_bytes]
-        if not losing:
-            break
-        del candidates[losing[-1]]
-    found = {key: layer for key, layer in layers.items() if layer is not None}
-    saved = sum(layer.plain_bytes - layer.bytes for layer in found.values())
-    return CodedWeights(found) if saved > least_saving else PLAIN_WEIGHTS
+        packing = packing_of(call)
+        if key is not None and packing is not None and key in places and key not in candidates:
+            candidates[key] = _Candidate(operation, packing, places[key])
+    while losers := _losers(candidates, codes := _best_codes(candidates), least_saving is None):
+        for key in losers:
+            del candidates[key]
+    layers: dict[Key, CodedLayer] = {}
+    tables: set[bytes] = set()
+    for key, candidate in candidates.items():
+        new = {table.tobytes() for table in codes[key].tables} - tables
+        tables |= new
+        layers[key] = candidate.layer(codes[key], candidate.own_bytes(codes[key]) + sum(map(len, new)))
+    found = CodedWeights(layers)
+    return found if least_saving is None or found.saved > least_saving else PLAIN_WEIGHTS
+
+
+_NOTHING = Coded("weights", np.zeros(0, np.int8), CodeTable(np.zeros(0, np.int8), 1, 1))
+"""Stands for weights that have no codes yet."""
+
+
+def without_codes(packings: Mapping[Key, Packing], places: Mapping[Key, Place]) -> dict[Key, CodedLayer]:
+    """Layers that are decoded at `places` but have no codes yet: to plan with."""
+    return {
+        key: CodedLayer("", place, "", replace(_NOTHING, channels=place.channels), packings[key], 0, 0, 0)
+        for key, place in places.items()
+    }
 
 
 class _Candidate:
     """A layer, and the form that is smallest for it alone."""
 
-    def __init__(self, operation: Operation, call: KernelCall, way: Way) -> None:
-        self.operation, self.call, self.way = operation, call, way
-        self.data = constant_operand(operation, 1)
+    def __init__(self, operation: Operation, packing: Packing, place: Place) -> None:
+        self.operation, self.packing, self.place = operation, packing, place
+        self.data = constant_operand(operation, 1) if place.way is Way.FUSED else packing.data
         forms = [Symbols.sparse(self.data), Symbols.dense(self.data)]
         self.symbols = min(forms, key=lambda s: sum(_bits(c) for c in (s.values, s.gaps) if c is not None))
 
-    def layer(self, values: Code | None, gaps: Code | None, tables: set[bytes]) -> CodedLayer | None:
-        """The layer with these codes, `tables` being those that are there already."""
-        if values is None or (self.symbols.gaps is not None and gaps is None):
-            return None
-        codes = Codes(values, gaps, self.symbols.escape)
-        coded = Coded(
-            "weights", codes.encode(self.data), _table(values), None if gaps is None else _table(gaps), codes.escape
-        )
-        new = {code.table.tobytes() for code in (values, gaps) if code is not None} - tables
-        tables |= new
-        plain = _table_bytes(self.call)
-        size = _table_bytes(_recoded(self.operation, coded)) + sum(map(len, new)) + len(coded.words)
-        words = sum(int(c.sum()) for c in (self.symbols.values, self.symbols.gaps) if c is not None)
-        return CodedLayer(self.operation.name, self.way, codes.form, coded, size, plain, words)
+    def own_bytes(self, codes: Codes) -> int:
+        """Bytes in flash without the tables of codes."""
+        bits = codes.values.bits(self.symbols.values)
+        if codes.gaps is not None and self.symbols.gaps is not None:
+            bits += codes.gaps.bits(self.symbols.gaps)
+        if self.place.way is Way.FUSED:
+            rest = _table_bytes(dense_coded(self.operation, _NOTHING))
+        else:
+            ends = self.packing.ends
+            rest = self.plain_bytes - self.packing.table.nbytes + (0 if ends is None else ends.data.nbytes)
+        return 2 * -(-bits // 16) + rest
+
+    @property
+    def plain_bytes(self) -> int:
+        """Bytes in flash of all tables of the plain call."""
+        return _table_bytes(self.packing.call)
+
+    def layer(self, codes: Codes, size: int) -> CodedLayer:
+        """The layer, which takes `size` bytes."""
+        gaps = None if codes.gaps is None else _table(codes.gaps)
+        words = codes.encode(self.data)
+        coded = Coded("weights", words, _table(codes.values), gaps, codes.escape, self.place.channels)
+        count = sum(int(c.sum()) for c in (self.symbols.values, self.symbols.gaps) if c is not None)
+        name = self.operation.name
+        return CodedLayer(name, self.place, codes.form, coded, self.packing, size, self.plain_bytes, count)
 
 
-def _coded(candidates: Mapping[Key, _Candidate]) -> dict[Key, CodedLayer | None]:
+def _best_codes(candidates: Mapping[Key, _Candidate]) -> dict[Key, Codes]:
+    """The codes of each candidate that has some, shared where that pays."""
     values = _codes([c.symbols.values for c in candidates.values()])
     gaps = _codes([c.symbols.gaps for c in candidates.values()])
-    tables: set[bytes] = set()
     return {
-        key: candidate.layer(value, gap, tables)
+        key: Codes(value, gap, candidate.symbols.escape)
         for (key, candidate), value, gap in zip(candidates.items(), values, gaps, strict=True)
+        if value is not None and (gap is not None or candidate.symbols.gaps is None)
     }
+
+
+def _losers(candidates: Mapping[Key, _Candidate], codes: Mapping[Key, Codes], whatever: bool) -> set[Key]:
+    """The candidates that have no code or, unless `whatever` can be coded is, are smaller plain: by themselves, or together with all that
+    share a code.
+    """
+    if whatever:
+        return candidates.keys() - codes.keys()
+    saved = {key: candidates[key].plain_bytes - candidates[key].own_bytes(codes[key]) for key in codes}
+    lost = {key for key in candidates if key not in saved or saved[key] <= 0}
+    if lost:
+        return lost
+    groups: dict[bytes, list[Key]] = {}
+    for key, found in codes.items():
+        groups.setdefault(found.values.table.tobytes(), []).append(key)
+    for members in groups.values():
+        others = {table.tobytes() for key, found in codes.items() if key not in members for table in found.tables}
+        own = {table.tobytes() for key in members for table in codes[key].tables} - others
+        if sum(saved[key] for key in members) <= sum(map(len, own)):
+            lost.update(members)
+    return lost
 
 
 def _codes(histograms: Sequence[Counts | None]) -> list[Code | None]:
@@ -163,8 +238,16 @@ def _codes(histograms: Sequence[Counts | None]) -> list[Code | None]:
     return [None if h is None else next(codes) for h in histograms]
 
 
-def _recoded(operation: Operation, coded: Coded) -> KernelCall:
-    return dense_coded(operation, coded)
+def _recoded(operation: Operation, call: KernelCall, layer: CodedLayer) -> KernelCall:
+    if layer.place.way is Way.FUSED:
+        return dense_coded(operation, layer.coded)
+    packing = replace(layer.packing, call=call)
+    if layer.place.way is Way.START:
+        return packing.decoded_at_start(layer.place.offset)
+    decoded = packing.decoded_in_call(layer.coded)
+    if layer.place.channels >= packing.channels:
+        return decoded
+    return replace(decoded, accesses=_again_and_again(operation))
 
 
 def _table(code: Code) -> CodeTable:
@@ -178,3 +261,9 @@ def _table_bytes(call: KernelCall) -> int:
 def _bits(counts: Counts) -> int:
     code = Code.of(counts)
     return 1 << 60 if code is None else code.bits(counts) + 8 * len(code.table)
+
+
+def _again_and_again(operation: Operation) -> Accesses:
+    """All of the operands is read, again and again, while results are written: of kernels that compute channel by channel."""
+    held = {i: v.type.bytes for i, v in enumerate(operation.operands) if not isinstance(v, Constant | State)}
+    return whole(held, {i: v.type.bytes for i, v in enumerate(operation.results)})

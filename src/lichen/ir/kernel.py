@@ -78,6 +78,8 @@ class Coded:
     values: CodeTable
     gaps: CodeTable | None = None
     escape: int = 0
+    channels: int = 0
+    """Output channels that the kernel decodes at a time, where it decodes some at a time."""
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,9 @@ def _ram_parts(size: ImageSize, model: ModelFolder | None) -> Iterable[tuple[str
     """What lives in RAM, the firmware's one variable `device` taken apart into arena, state and the link's buffers."""
     for symbol in size.symbols:
         if symbol.in_ram and model is not None and symbol.name == "device":
-            arena, state = (int(model.manifest[key]) for key in ("arena_bytes", "state_bytes"))
-            yield from (("arena", arena), ("state", state), ("link", symbol.bytes - arena - state))
+            arena, state, decoded = (int(model.manifest[f"{key}_bytes"]) for key in ("arena", "state", "decoded"))
+            link = symbol.bytes - arena - state - decoded
+            yield from (("arena", arena), ("state", state), ("decoded weights", decoded), ("link", link))
         elif symbol.in_ram:
             yield symbol.name, symbol.bytes
 
@@ -46,13 +47,15 @@ def refuse_hopeless(model: ModelFolder, board: Board) -> None:
 
     For networks so large that they cannot be compiled for the board's core: on AVR no array exceeds 32 KiB and no address 64 KiB.
     """
-    weights, arena, state = (int(model.manifest[key]) for key in ("weights_bytes", "arena_bytes", "state_bytes"))
+    keys = "weights", "arena", "state", "decoded"
+    weights, arena, state, decoded = (int(model.manifest[f"{key}_bytes"]) for key in keys)
     problems = []
     if weights > board.flash:
         problems.append(f"{_short('flash', weights, board.flash)} for the weights alone{_largest_tables(model)}")
-    if arena + state > board.ram:
+    if arena + state + decoded > board.ram:
+        weights_too = f", decoded weights {decoded:,}" if decoded else ""
         problems.append(
-            f"{_short('RAM', arena + state, board.ram)} (arena {arena:,}, state {state:,}, and no stack yet)"
+            f"{_short('RAM', arena + state + decoded, board.ram)} (arena {arena:,}, state {state:,}{weights_too}, and no stack yet)"
         )
     if problems:
         raise DoesNotFitError(f"{model.name} does not fit {board.name}: {'; '.join(problems)}")

@@ -77,6 +77,7 @@ _MANIFEST: _Schema = {
     "macs": _whole(0, _MOST_MACS),
     "arena_bytes": _whole(1, _MOST),
     "state_bytes": _SIZE,
+    "decoded_bytes": _SIZE,
     "weights_bytes": _SIZE,
     "plain_weights_bytes": _SIZE,
     "state": [_TENSOR],

@@ -10,12 +10,13 @@
 
 typedef lichen_window_s8_params lichen_conv2d_s8_params;
 
-LICHEN_KERNEL void lichen_conv2d_s8(const lichen_conv2d_s8_params *p, lichen_view_s8 in, lichen_view_s8 out, const int8_t *weights,
-    const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int row_begin, int row_end)
+/* Output channels [first, end), `weights` being those of `first`, of a block of four if there are blocks. */
+LICHEN_INLINE void lichen_conv2d_channels_s8(const lichen_window_s8_params *p, lichen_view_s8 in, lichen_view_s8 out, const int8_t *weights,
+    const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int first, int end, int row_begin, int row_end)
 {
     const lichen_channels_s8 channels = lichen_channels_of_s8(bias, multiplier, shift, p->out_zero, p->low, p->high);
     const int taps = p->kernel_h * p->kernel_w * p->in_c;
-    const int blocked = p->block == 4 ? p->out_c - p->out_c % 4 : 0;
+    const int blocked = p->block == 4 ? end - (end - first) % 4 : first;
     int32_t acc[4];
     for (int oy = row_begin; oy < row_end; oy++) {
         int8_t *pixel = lichen_row_s8(out, oy, (int)p->out_length);
@@ -24,7 +25,7 @@ LICHEN_KERNEL void lichen_conv2d_s8(const lichen_conv2d_s8_params *p, lichen_vie
             const lichen_patch_s8 patch = lichen_patch_at_s8(p, in, y, ox * p->stride_w - p->pad_left, p->in_c);
             const int has_padding = lichen_patch_has_padding_s8(&patch);
             const int8_t *w = weights;
-            int c = 0;
+            int c = first;
             for (; c < blocked; c += 4, w += 4 * taps) {
                 lichen_channels_begin_s8(&channels, acc, c, 4);
                 if (has_padding) {
@@ -33,7 +34,7 @@ LICHEN_KERNEL void lichen_conv2d_s8(const lichen_conv2d_s8_params *p, lichen_vie
                 lichen_patch_dot_s8(&patch, w, p->in_c, acc, 4);
                 lichen_channels_end_s8(&channels, acc, pixel + c, c, 4);
             }
-            for (; c < p->out_c; c++, w += taps) {
+            for (; c < end; c++, w += taps) {
                 lichen_channels_begin_s8(&channels, acc, c, 1);
                 if (has_padding) {
                     lichen_patch_padding1_s8(&patch, w, p->in_zero, acc);
@@ -43,6 +44,12 @@ LICHEN_KERNEL void lichen_conv2d_s8(const lichen_conv2d_s8_params *p, lichen_vie
             }
         }
     }
+}
+
+LICHEN_KERNEL void lichen_conv2d_s8(const lichen_conv2d_s8_params *p, lichen_view_s8 in, lichen_view_s8 out, const int8_t *weights,
+    const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int row_begin, int row_end)
+{
+    lichen_conv2d_channels_s8(p, in, out, weights, bias, multiplier, shift, 0, p->out_c, row_begin, row_end);
 }
 
 #endif

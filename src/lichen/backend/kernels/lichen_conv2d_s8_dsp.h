@@ -48,17 +48,18 @@ LICHEN_INLINE void lichen_patches_dsp(const lichen_conv2d_s8_dsp_params *p, lich
     }
 }
 
-LICHEN_KERNEL void lichen_conv2d_s8_dsp(const lichen_conv2d_s8_dsp_params *p, lichen_view_s8 in, lichen_view_s8 out, const int32_t *weights,
-    int8_t *scratch, int row_begin, int row_end)
+/* `count` output channels from `first`, an even number, on; `weights` are theirs. */
+LICHEN_INLINE void lichen_conv2d_channels_s8_dsp(const lichen_conv2d_s8_dsp_params *p, lichen_view_s8 in, lichen_view_s8 out,
+    const int32_t *weights, int8_t *scratch, int first, int channels, int row_begin, int row_end)
 {
-    const lichen_products_dsp products = {weights, p->words, p->part, p->out_c, p->out_zero, p->low, p->high, p->finish};
+    const lichen_products_dsp products = {weights, p->words, p->part, channels, p->out_zero, p->low, p->high, p->finish};
     uint32_t *const patches = (uint32_t *)(void *)scratch;
     int8_t *const run = scratch + 4 * p->tile * p->words;
     const int last = p->in_w - p->kernel_w - 3 * p->stride_w; /* where the first window of a tile may begin */
     int8_t *pixels[4];
     int count = 0;
     for (int oy = row_begin; oy < row_end; oy++) {
-        int8_t *pixel = lichen_row_s8(out, oy, (int)p->out_length);
+        int8_t *pixel = lichen_row_s8(out, oy, (int)p->out_length) + first;
         const int y = oy * p->stride_h - p->pad_top;
         int x = -p->pad_left;
         for (int ox = 0; ox < p->out_w; ox++, x += p->stride_w, pixel += p->out_c) {
@@ -93,6 +94,12 @@ LICHEN_KERNEL void lichen_conv2d_s8_dsp(const lichen_conv2d_s8_dsp_params *p, li
     for (int j = 0; j < count; j++) {
         lichen_tile1_dsp(&products, patches + j, pixels[j], 4);
     }
+}
+
+LICHEN_KERNEL void lichen_conv2d_s8_dsp(const lichen_conv2d_s8_dsp_params *p, lichen_view_s8 in, lichen_view_s8 out, const int32_t *weights,
+    int8_t *scratch, int row_begin, int row_end)
+{
+    lichen_conv2d_channels_s8_dsp(p, in, out, weights, scratch, 0, p->out_c, row_begin, row_end);
 }
 
 #endif

@@ -29,12 +29,14 @@ typedef struct {
     uint8_t shortest, longest, symbols;
 } lichen_code;
 
-/* The coded weights of a layer. `escape` is 0 in the dense form, and its code of gaps is not looked at. */
+/* The coded weights of a layer. `escape` is 0 in the dense form, and its code of gaps is not looked at. `channels` is for kernels that
+   decode so many output channels at a time. */
 typedef struct {
     const int8_t *words; /* `bytes` bytes, an even number */
     int32_t bytes;
     lichen_code values, gaps;
     uint8_t escape;
+    int16_t channels;
 } lichen_coded;
 
 /* The words of one length: the last of them, and what is added to a word to find its symbol. */
@@ -188,6 +190,14 @@ LICHEN_LOOP void lichen_decode(lichen_decoder *decoder, int8_t *to, int n)
         while (to < end) *to++ = lichen_next_symbol(&bits, &decoder->values);
     }
     decoder->bits = bits;
+}
+
+/* All `n` weights of `coded`. */
+LICHEN_LOOP void lichen_decode_all(const lichen_coded *coded, int8_t *to, int n)
+{
+    lichen_decoder decoder;
+    lichen_decoder_begin(&decoder, coded);
+    lichen_decode(&decoder, to, n);
 }
 
 #endif
