@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import strategies as st
@@ -11,7 +12,8 @@ from lichen.backend.program import Program, plan_module
 from lichen.coded_weights import Layer, codable_layers
 from lichen.coding.weights import Key, Place, Way, code_weights
 from lichen.ir.kernel import Core
-from lichen.ir.module import Array, Module
+from lichen.ir.module import Array, Constant, Function, Module, Operation, Value
+from lichen.ir.types import DType, Quantisation, TensorType
 from lichen.plan.rows import Region
 
 
@@ -32,6 +34,29 @@ def some_weights(rng: np.random.Generator, count: int, share: float, spread: flo
     return np.where(rng.random(count) < share, values, 0).astype(np.int8)
 
 
+def dense_module(sizes: list[int], share: float, batch: int = 1, spread: float = 20) -> Module:
+    """Fully connected int8 layers with so many neurons, of whose weights about this share is not zero; `spread` tells how
+    large those are."""
+    rng = np.random.default_rng(len(sizes))
+    values = [_value("x", (batch, sizes[0]))]
+    operations = []
+    for index, (inputs, outputs) in enumerate(pairwise(sizes)):
+        data = some_weights(rng, outputs * inputs, share, spread).reshape(outputs, inputs)
+        scales = Quantisation(tuple(float(s) for s in rng.uniform(0.001, 0.01, outputs)), (0,) * outputs, 0)
+        weights = Constant(f"w{index}", TensorType(data.shape, DType.INT8, scales), data)
+        bias = Constant(
+            f"b{index}", TensorType((outputs,), DType.INT32), rng.integers(-500, 500, outputs).astype(np.int32)
+        )
+        values.append(_value(f"h{index}", (batch, outputs)))
+        operands: list[Value] = [values[-2], weights, bias]
+        operations.append(Operation("dense", operands, [values[-1]], {"activation": "relu"}))
+    return Module("mlp", {"infer": Function("infer", [values[0]], operations, [values[-1]])})
+
+
+def _value(name: str, shape: tuple[int, ...]) -> Value:
+    return Value(name, TensorType(shape, DType.INT8, Quantisation((0.05,), (-3,), None)))
+
+
 Chosen = Callable[[Layer, Core], Place]
 """Which of its places a layer is decoded at."""
 
@@ -50,7 +75,7 @@ def coded_somewhere(choose: Chosen) -> Callable[[Module, Core, Sequence[Region]]
             places[key] = place
         steps = [step for planned in plain.functions.values() for step in planned.steps]
         calls = [pair for step in steps for pair in zip(step.operations, step.calls, strict=True)]
-        return plan_module(module, core, regions, code_weights(calls, places, None))
+        return plan_module(module, core, regions, code_weights(calls, places, core, None))
 
     return lowered
 

@@ -13,9 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lichen.backend.program import Program, Step, StreamedStep, plan_module
-from lichen.coding.cost import fused_instructions, instructions_decoding, plain_instructions
+from lichen.coding.cost import instructions_decoding, instructions_fused, instructions_multiplying
 from lichen.coding.packing import Packing, packing_of
-from lichen.coding.weights import DECODER_BYTES, CodedWeights, Key, Place, Way, code_weights, key_of, without_codes
+from lichen.coding.weights import (
+    DECODER_BYTES,
+    CodedLayer,
+    CodedWeights,
+    Key,
+    Place,
+    Way,
+    code_weights,
+    key_of,
+    without_codes,
+)
 from lichen.errors import InputError
 from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Operation
@@ -47,13 +57,12 @@ def coded_program(
     """
     calls = [(operation, call) for _, operation, call in _calls(plain)]
     layers = codable_layers(plain, core)
-    first = code_weights(calls, {key: layer.places(core)[0] for key, layer in layers.items()}, least_saving)
+    first = code_weights(calls, {key: layer.places(core)[0] for key, layer in layers.items()}, core, least_saving)
     layers = {key: layer for key, layer in layers.items() if key in first.layers}
     if not layers:
         return plain
-    symbols = {key: first.layers[key].symbols for key in layers}
-    places = _Choice(plain, core, regions, ram, layers, symbols).places()
-    return plan_module(plain.module, core, regions, code_weights(calls, places, least_saving))
+    places = _Choice(plain, core, regions, ram, layers, first.layers).places()
+    return plan_module(plain.module, core, regions, code_weights(calls, places, core, least_saving))
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,7 @@ def _calls(program: Program) -> Iterator[tuple[Step | StreamedStep, Operation, K
 
 
 class _Choice:
-    """Where each of `layers` is decoded; `symbols` are the code words of each."""
+    """Where each of `layers` is decoded; `coded` is each of them where it takes the least memory."""
 
     def __init__(
         self,
@@ -118,10 +127,10 @@ class _Choice:
         regions: Sequence[Region],
         ram: int,
         layers: Mapping[Key, Layer],
-        symbols: Mapping[Key, int],
+        coded: Mapping[Key, CodedLayer],
     ) -> None:
         self.plain, self.core, self.regions, self.ram = plain, core, regions, ram
-        self.layers, self.symbols = layers, symbols
+        self.layers, self.coded = layers, coded
 
     def places(self) -> dict[Key, Place]:
         """The places of those that are coded."""
@@ -168,11 +177,11 @@ class _Choice:
 
     def _saved(self, key: Key) -> int:
         """Instructions of an inference that decoding once saves."""
-        layer = self.layers[key]
+        layer, form, symbols = self.layers[key], self.coded[key].form, self.coded[key].symbols
         if not layer.can_be_fused:
-            return instructions_decoding(self.symbols[key], self.core)
+            return instructions_decoding(symbols, form, self.core)
         macs = operator(layer.operation.kind).macs(layer.operation)
-        return fused_instructions(self.symbols[key], self.core) - plain_instructions(macs, self.core)
+        return instructions_fused(symbols, form, self.core) - instructions_multiplying(macs, self.core)
 
     def _bytes(self, at_start: Sequence[Key]) -> int:
         return sum(_aligned(self.layers[key]) for key in at_start)

@@ -73,6 +73,12 @@ class Analysis:
     """Whether inputs come by rows."""
     functions: tuple[FunctionCost, ...] = ()
     """Of a model that learns, `infer` and `learn`; linked and counted where there is a board and its tools are installed."""
+    decoded: int = 0
+    """RAM of weights that are decoded once."""
+    plain_weights: int = 0
+    """What `weights` would be if none were coded."""
+    coded: tuple[CodedLayer, ...] = ()
+    """The layers whose weights are coded."""
 
 
 @dataclass(frozen=True)
@@ -138,13 +144,16 @@ def analyze(
     input_rows: bool = False,
     learning: Learning | None = None,
     rows_again: bool = False,
+    weights: str = "plain",
 ) -> Analysis:
     """Plans `module` (for the core of `board`, if given) and reports what needs neither compiler nor board.
 
     With `input_rows` the images among its inputs come row by row; raises `InputError` where none can. `rows_again` says that they can
     do so more than once, which strips need. With `learning` it is the model
-    that learns, which is linked and counted for a board whose compiler and emulator are installed.
+    that learns, which is linked and counted for a board whose compiler and emulator are installed. `weights` is `plain` or `coded`, see
+    `compile_model`; without a board RAM is no limit.
     """
+    require_form(weights)
     target = load_board(board) if board is not None else None
     core = target.core if target else PLAIN
     prepare(module)
@@ -152,8 +161,10 @@ def analyze(
         module = make_learner(module, learning)
     schedules = tuple(front(module.infer, core, input_rows, rows_again))
     program = plan_module(module, core, schedules[0].regions)
+    if weights == "coded":
+        program = coded_program(program, core, schedules[0].regions, _room(target, None) - program.state_bytes)
     sources = emit(program, "speed")
-    needed_ram = program.arena_bytes + program.state_bytes
+    needed_ram = program.arena_bytes + program.state_bytes + program.decoded_bytes
     return Analysis(
         name=module.name,
         macs=_macs(module),
@@ -169,6 +180,9 @@ def analyze(
         input_rows=input_rows,
         module=module,
         functions=_analysed_costs(program, sources, target),
+        decoded=program.decoded_bytes,
+        plain_weights=sources.plain_weights_bytes,
+        coded=tuple(program.coding.layers.values()),
     )
 
 
@@ -224,8 +238,7 @@ def compile_model(
     regions = [region for schedule in (chosen, *others) for region in schedule.regions]
     program = plan_module(module, target.core, regions)
     if weights == "coded":
-        room = target.ram - target.ram // 64 - _STACK_AND_LINK if ram is None else ram
-        program = coded_program(program, target.core, regions, room - program.state_bytes)
+        program = coded_program(program, target.core, regions, _room(target, ram) - program.state_bytes)
     kernels = kernels_for(optimize, target) if flash is None else fastest_within(program, target, flash)
     sources = emit(program, kernels.optimize, kernels.specialised)
     known = Compilation(
@@ -272,6 +285,13 @@ def compile_model(
         notes=kernels.notes + notes,
         functions=functions,
     )
+
+
+def _room(board: Board | None, ram: int | None) -> int:
+    """Bytes of RAM for arena, state and weights decoded once."""
+    if ram is not None:
+        return ram
+    return 1 << 40 if board is None else board.ram - board.ram // 64 - _STACK_AND_LINK
 
 
 def _measure(folder: Path, board: Board) -> tuple[int | None, int | None, tuple[str, ...]]:

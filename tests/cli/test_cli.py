@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from coded import dense_module
 from graphs import conv_module, deep_module, random_array, streaming_module
 from lichen.ir.interpret import Interpreter
 from lichen.ir.print import print_module
@@ -67,6 +68,25 @@ def test_compile_answers_with_the_fixed_keys(graph: Path, tmp_path: Path) -> Non
     assert 0 < got["ram"]["stack"] < 2000
     assert got["fits"] is True
     assert got["macs"] == 6 * 7 * 5 * 27
+
+
+def test_coded_weights_are_told_beside_plain_ones(tmp_path: Path) -> None:
+    """--weights coded tells what plain weights would take, the RAM of decoded ones, and each layer, in `analyze` as in `compile`."""
+    path = tmp_path / "batch.lichen"
+    path.write_text(print_module(dense_module([64, 60, 40], 0.1, batch=2)))
+    compile_ = ("compile", path, "--board", "nano33ble", "--out", tmp_path / "m")
+    built, found = (answer(*v, "--weights", "coded") for v in (compile_, ("analyze", path, "--board", "nano33ble")))
+    assert "coded" not in answer(*compile_)
+    assert list(built["ram"]) == ["arena", "state", "decoded", "stack", "total"]
+    assert built["ram"]["total"] == sum(value for key, value in built["ram"].items() if key != "total")
+    assert list(built["flash"]) == ["plain_weights", "weights", "code", "total"]
+    assert built["flash"]["weights"] < built["flash"]["plain_weights"]
+    assert built["coded"] == found["coded"] and built["coded"][0]["decoded"] == "start"
+    assert built["flash"]["weights"] == found["flash"]["weights"] and built["ram"]["decoded"] == found["ram"]["decoded"]
+    saved = sum(layer["plain_bytes"] - layer["bytes"] for layer in built["coded"])
+    assert built["flash"]["plain_weights"] - built["flash"]["weights"] == saved
+    assert "coded weights" in lichen(*compile_, "--weights", "coded")
+    assert "plain, coded" in lichen(*compile_, "--weights", "zipped", code=2)
 
 
 def test_too_small_a_board_is_a_no(tmp_path: Path, lichen_data: Path) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lichen.cli.coded import coded_json, print_coded
 from lichen.cli.costs import costs_json, print_costs
-from lichen.cli.options import Batch, InputRows, Json, Learn, Loss, Model, Momentum, RowsAgain, WeightDecay
+from lichen.cli.options import Batch, InputRows, Json, Learn, Loss, Model, Momentum, RowsAgain, WeightDecay, Weights
 from lichen.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def analyze(
             metavar="FILE", help="Draw the arena over time, before and after, and the front, as .png or .svg."
         ),
     ] = None,
+    weights: Weights = "plain",
     input_rows: InputRows = False,
     rows_again: RowsAgain = False,
     json: Json = False,
@@ -61,7 +63,7 @@ def analyze(
         from lichen.learning.learner import Learning
 
         learning = Learning(learn, loss, batch=batch, momentum=momentum, weight_decay=weight_decay)
-    analysis = run(loaded, board, learning=learning, input_rows=input_rows, rows_again=rows_again)
+    analysis = run(loaded, board, learning=learning, input_rows=input_rows, rows_again=rows_again, weights=weights)
     core = analysis.board.core if analysis.board else PLAIN
     before = analysis.schedules[0]
     after = next((s for s in analysis.schedules if ram is not None and s.arena <= ram), analysis.schedules[-1])
@@ -76,6 +78,7 @@ def analyze(
         from lichen.report.arena import Point, draw_arena
 
         draw_arena(picture, analysis.name, arenas, [Point(s.macs, s.arena) for s in analysis.schedules])
+    is_coded = weights == "coded"
     operations = [
         {"name": op.name, "kind": op.kind, "shape": list(op.shape), "macs": op.macs, "weights": op.weights}
         for op in analysis.operations
@@ -96,14 +99,23 @@ def analyze(
                 "name": analysis.name,
                 "board": analysis.board.name if analysis.board else None,
                 "macs": analysis.macs,
-                "ram": {"arena": analysis.arena, "state": analysis.state, "lower_bound": analysis.lower_bound},
-                "flash": {"weights": analysis.weights},
+                "ram": {
+                    "arena": analysis.arena,
+                    "state": analysis.state,
+                    "lower_bound": analysis.lower_bound,
+                    **({"decoded": analysis.decoded} if is_coded else {}),
+                },
+                "flash": {
+                    "weights": analysis.weights,
+                    **({"plain_weights": analysis.plain_weights} if is_coded else {}),
+                },
                 "fits": analysis.fits,
                 "functions": costs_json(analysis.functions),
                 "ops": operations,
                 "schedules": schedules,
                 "input_rows": analysis.input_rows,
                 "picture": str(picture) if picture is not None else None,
+                **({"coded": coded_json(analysis.coded)} if is_coded else {}),
             }
         )
     else:
@@ -112,7 +124,8 @@ def analyze(
             ["name", "kind", "result", "MACs", "weights, bytes"],
             [[op.name, op.kind, "x".join(map(str, op.shape)), op.macs, op.weights] for op in analysis.operations],
         )
-        print(f"{analysis.macs:,} MACs; weights {analysis.weights:,} B; state {analysis.state:,} B")
+        plain = f" (plain {analysis.plain_weights:,} B, decoded once {analysis.decoded:,} B of RAM)" if is_coded else ""
+        print(f"{analysis.macs:,} MACs; weights {analysis.weights:,} B{plain}; state {analysis.state:,} B")
         gap = analysis.arena - analysis.lower_bound
         print(
             f"arena {analysis.arena:,} B planned ({analysis.method}), lower bound {analysis.lower_bound:,} B, gap {gap:,} B"
@@ -130,6 +143,7 @@ def analyze(
                 for s in schedules
             ],
         )
+        print_coded(analysis.coded)
         print_costs(analysis.functions)
         _print_arenas(arenas)
         if picture is not None:

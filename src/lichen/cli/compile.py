@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lichen.cli.coded import print_coded
+from lichen.cli.coded import coded_json, print_coded
 from lichen.cli.costs import costs_json, print_costs
 from lichen.cli.options import Batch, InputRows, Json, Learn, Loss, Model, Momentum, RowsAgain, WeightDecay, Weights
 from lichen.cli.output import messages, print_json, print_table
@@ -90,12 +90,12 @@ def compile_(
         return
     print_table(
         f"{done.name} on {done.board.title}, {done.macs:,} MACs (as linked, stack measured on the emulator)",
-        ["memory", "arena", "state", "stack", "total", "of"],
+        ["memory", *map(_heading, answer["ram"]), "of"],
         [["RAM", *answer["ram"].values(), done.board.ram]],
     )
     print_table(
         "",
-        ["memory", "weights", "code", "total", "of"],
+        ["memory", *map(_heading, answer["flash"]), "of"],
         [["flash", *answer["flash"].values(), done.board.flash]],
     )
     print_coded(done.coded)
@@ -104,16 +104,31 @@ def compile_(
 
 
 def _answer(done: Compilation, weights: str) -> dict[str, Any]:
-    """What `--json` prints."""
-    coded = {"plain_weights": done.plain_weights, "coded": [layer.to_dict() for layer in done.coded]}
+    """What `--json` prints: of coded weights also the RAM of those that are decoded once, what plain ones would take, and each layer."""
+    is_coded = weights == "coded"
     return {
         "name": done.name,
         "board": done.board.name,
         "macs": done.macs,
-        "ram": {"arena": done.arena, "state": done.state, "stack": done.stack, "total": done.ram},
-        "flash": {"weights": done.weights, "code": done.code, "total": done.flash},
+        "ram": {
+            "arena": done.arena,
+            "state": done.state,
+            **({"decoded": done.decoded} if is_coded else {}),
+            "stack": done.stack,
+            "total": done.ram,
+        },
+        "flash": {
+            **({"plain_weights": done.plain_weights} if is_coded else {}),
+            "weights": done.weights,
+            "code": done.code,
+            "total": done.flash,
+        },
         "fits": done.fits,
         "functions": costs_json(done.functions),
         "input_rows": done.input_rows,
-        **(coded if weights == "coded" else {}),
+        **({"coded": coded_json(done.coded)} if is_coded else {}),
     }
+
+
+def _heading(key: str) -> str:
+    return key.replace("_", " ")

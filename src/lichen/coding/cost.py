@@ -1,31 +1,39 @@
-"""What decoding costs in instructions, modelled: from counts on the emulated cores (`tests/test_coded_weights.py` holds them to it)."""
+"""What decoding costs in instructions, modelled: a mean for each code word, counted on the emulated cores."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lichen.ir.kernel import Core
 
-_WORD = {"avr": 150, "v6m": 40, "": 24}
-"""Instructions for a code word."""
-_FUSED = {"avr": 156, "v6m": 46, "": 30}
-"""The same with its share of the multiplications."""
-_PRODUCT = {"avr": 5.0, "v6m": 6.0, "dsp": 1.4, "mve": 0.4, "": 4.0}
-"""Instructions for a multiplication with a plain weight of a fully connected layer."""
+_DECODED: Mapping[str, Mapping[str, float]] = {
+    "dense": {"v6m": 35, "mve": 28, "": 31},
+    "sparse": {"v6m": 43, "mve": 34, "": 44},
+}
+"""Instructions for a code word that becomes a weight in memory, in each form; gaps are words, too."""
+_FUSED: Mapping[str, Mapping[str, float]] = {
+    "dense": {"avr": 168, "v6m": 44, "": 27},
+    "sparse": {"avr": 140, "v6m": 59, "": 39},
+}
+"""The same for one that is multiplied."""
+_PRODUCT: Mapping[str, float] = {"v6m": 3.9, "mve": 0.2, "dsp": 1.25, "": 4}
+"""Instructions for a multiplication of a fully connected layer with weights in memory."""
 
 
-def _of(costs: dict[str, float] | dict[str, int], core: Core) -> float:
-    return next(cost for feature, cost in costs.items() if not feature or core.has(feature))
+def instructions_decoding(symbols: int, form: str, core: Core) -> int:
+    """Of decoding so many code words into memory; `form` is `dense` or `sparse`."""
+    return round(symbols * _of(_DECODED[form], core))
 
 
-def instructions_decoding(symbols: int, core: Core) -> int:
-    """Of decoding so many code words."""
-    return round(symbols * _of(_WORD, core))
-
-
-def fused_instructions(symbols: int, core: Core) -> int:
+def instructions_fused(symbols: int, form: str, core: Core) -> int:
     """Of a fully connected layer that decodes as it multiplies."""
-    return round(symbols * _of(_FUSED, core))
+    return round(symbols * _of(_FUSED[form], core))
 
 
-def plain_instructions(macs: int, core: Core) -> int:
-    """Of one with plain weights, once they are decoded."""
+def instructions_multiplying(macs: int, core: Core) -> int:
+    """Of one whose weights are decoded already."""
     return round(macs * _of(_PRODUCT, core))
+
+
+def _of(costs: Mapping[str, float], core: Core) -> float:
+    return next(cost for feature, cost in costs.items() if not feature or core.has(feature))

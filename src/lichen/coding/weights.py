@@ -13,12 +13,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from lichen.coding.cost import instructions_decoding, instructions_fused
 from lichen.coding.huffman import Code, Counts
 from lichen.coding.packing import Packing, packing_of
 from lichen.coding.sharing import shared_codes
 from lichen.coding.stream import Codes, Symbols
 from lichen.ir.accesses import Accesses, whole
-from lichen.ir.kernel import Coded, CodeTable, Decoded, KernelCall, Table
+from lichen.ir.kernel import Coded, CodeTable, Core, Decoded, KernelCall, Table
 from lichen.ir.module import Constant, Operation, State
 from lichen.ops.dense_coded import dense_coded
 from lichen.ops.weights import constant_operand
@@ -26,8 +27,10 @@ from lichen.ops.weights import constant_operand
 Key: TypeAlias = tuple[str, bytes]
 """A kernel and the bytes of its table of weights: the frozen part of a model has the same in `infer` and in `learn`."""
 
-DECODER_BYTES = 600
-"""Code of the decoder, which coding has to save at least."""
+DECODER_BYTES = 900
+"""Code of the decoder and of the check of tables, which coding has to save at least."""
+_LAYER_BYTES = 75
+"""The same for each layer: what describes its code words, and a call."""
 
 
 class Way(Enum):
@@ -66,6 +69,8 @@ class CodedLayer:
     plain_bytes: int
     symbols: int
     """Code words."""
+    instructions: int
+    """What decoding adds to an inference, modelled; in the fused kernel with its multiplications."""
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""
@@ -76,6 +81,7 @@ class CodedLayer:
             "bytes": self.bytes,
             "plain_bytes": self.plain_bytes,
             "symbols": self.symbols,
+            "instructions": self.instructions,
         }
 
 
@@ -128,10 +134,13 @@ def key_of(call: KernelCall) -> Key | None:
 
 
 def code_weights(
-    calls: Iterable[tuple[Operation, KernelCall]], places: Mapping[Key, Place], least_saving: int | None = DECODER_BYTES
+    calls: Iterable[tuple[Operation, KernelCall]],
+    places: Mapping[Key, Place],
+    core: Core,
+    least_saving: int | None = DECODER_BYTES,
 ) -> CodedWeights:
     """The smallest form of the weights of each of `calls` that has a place, together; plain where that is smaller, and all plain where
-    coding saves no more than `least_saving` bytes. With `None` whatever can be coded is.
+    coding saves no more than `least_saving` bytes beside what its code takes for each layer. With `None` whatever can be coded is.
     """
     candidates: dict[Key, _Candidate] = {}
     for operation, call in calls:
@@ -147,9 +156,10 @@ def code_weights(
     for key, candidate in candidates.items():
         new = {table.tobytes() for table in codes[key].tables} - tables
         tables |= new
-        layers[key] = candidate.layer(codes[key], candidate.own_bytes(codes[key]) + sum(map(len, new)))
+        layers[key] = candidate.layer(codes[key], candidate.own_bytes(codes[key]) + sum(map(len, new)), core)
     found = CodedWeights(layers)
-    return found if least_saving is None or found.saved > least_saving else PLAIN_WEIGHTS
+    saved = found.saved - _LAYER_BYTES * len(layers)
+    return found if least_saving is None or saved > least_saving else PLAIN_WEIGHTS
 
 
 _NOTHING = Coded("weights", np.zeros(0, np.int8), CodeTable(np.zeros(0, np.int8), 1, 1))
@@ -159,7 +169,7 @@ _NOTHING = Coded("weights", np.zeros(0, np.int8), CodeTable(np.zeros(0, np.int8)
 def without_codes(packings: Mapping[Key, Packing], places: Mapping[Key, Place]) -> dict[Key, CodedLayer]:
     """Layers that are decoded at `places` but have no codes yet: to plan with."""
     return {
-        key: CodedLayer("", place, "", replace(_NOTHING, channels=place.channels), packings[key], 0, 0, 0)
+        key: CodedLayer("", place, "", replace(_NOTHING, channels=place.channels), packings[key], 0, 0, 0, 0)
         for key, place in places.items()
     }
 
@@ -190,14 +200,28 @@ class _Candidate:
         """Bytes in flash of all tables of the plain call."""
         return _table_bytes(self.packing.call)
 
-    def layer(self, codes: Codes, size: int) -> CodedLayer:
-        """The layer, which takes `size` bytes."""
+    def layer(self, codes: Codes, size: int, core: Core) -> CodedLayer:
+        """The layer, which takes `size` bytes, on `core`."""
         gaps = None if codes.gaps is None else _table(codes.gaps)
         words = codes.encode(self.data)
         coded = Coded("weights", words, _table(codes.values), gaps, codes.escape, self.place.channels)
         count = sum(int(c.sum()) for c in (self.symbols.values, self.symbols.gaps) if c is not None)
-        name = self.operation.name
-        return CodedLayer(name, self.place, codes.form, coded, self.packing, size, self.plain_bytes, count)
+        cost = {
+            Way.START: 0,
+            Way.TILE: instructions_decoding(count, codes.form, core),
+            Way.FUSED: instructions_fused(count, codes.form, core),
+        }
+        return CodedLayer(
+            self.operation.name,
+            self.place,
+            codes.form,
+            coded,
+            self.packing,
+            size,
+            self.plain_bytes,
+            count,
+            cost[self.place.way],
+        )
 
 
 def _best_codes(candidates: Mapping[Key, _Candidate]) -> dict[Key, Codes]:
@@ -217,7 +241,7 @@ def _losers(candidates: Mapping[Key, _Candidate], codes: Mapping[Key, Codes], wh
     """
     if whatever:
         return candidates.keys() - codes.keys()
-    saved = {key: candidates[key].plain_bytes - candidates[key].own_bytes(codes[key]) for key in codes}
+    saved = {key: candidates[key].plain_bytes - candidates[key].own_bytes(codes[key]) - _LAYER_BYTES for key in codes}
     lost = {key for key in candidates if key not in saved or saved[key] <= 0}
     if lost:
         return lost

@@ -67,6 +67,7 @@ _CODED: _Schema = [
         "bytes": _SIZE,
         "plain_bytes": _SIZE,
         "symbols": _SIZE,
+        "instructions": _whole(0, _MOST_MACS),
     }
 ]
 _MANIFEST: _Schema = {
