@@ -13,6 +13,7 @@ from pathlib import Path as _Path
 
 from lichen.compiler import Analysis, Compilation, analyze
 from lichen.compiler import compile_model as _compile_model
+from lichen.compressing import compress, train
 from lichen.errors import LichenError
 from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Module
@@ -32,9 +33,11 @@ __all__ = [
     "StaysFloatWarning",
     "analyze",
     "compile",
+    "compress",
     "connect",
     "from_torch",
     "load",
+    "train",
 ]
 
 

@@ -185,3 +185,15 @@ def test_misuse_is_refused() -> None:
         quantize(model, torch.zeros(4, 12), [torch.zeros(4, 12)])
     with pytest.raises(InputError, match=r"shape \[11\] where the example input has \[12\]"):
         quantize(model, torch.zeros(VECTOR), [torch.zeros(4, 11)])
+
+
+def test_modules_that_are_left_out_stay_float() -> None:
+    """A layer that is not to be quantised stays float with its activation, what stands around it becomes int8; shared scales and all."""
+    model = randomise(nn.Sequential(nn.Conv2d(4, 5, 3), nn.ReLU(), nn.Conv2d(5, 6, 3), nn.ReLU(), nn.Conv2d(6, 3, 3)))
+    program = quantize(model, torch.zeros(IMAGE), [torch.randn(4, *IMAGE[1:])], quantises=lambda path: path != "2")
+    module = from_exported_program(program, "net")
+    assert integerize(module) == ["t3"]
+    run_passes(module)
+    kinds = [(op.kind, op.results[0].type.dtype) for op in module.infer.operations if op.kind == "conv2d"]
+    assert kinds == [("conv2d", DType.INT8), ("conv2d", DType.FLOAT32), ("conv2d", DType.INT8)]
+    assert_native_equals_interpreter([module])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from lichen.data.digits import Digits, load_digits, shrink
 from lichen.errors import InputError
@@ -20,6 +22,7 @@ from lichen.nn.zoo import (
     mcunet_vww1,
     mobilenet_v2,
     mobilenet_v2_architecture,
+    resnet8,
 )
 
 
@@ -92,3 +95,13 @@ def test_a_width_without_channels_is_refused() -> None:
     """Widths are above 0."""
     with pytest.raises(InputError, match="width"):
         mobilenet_v2_architecture(0.0)
+
+
+def test_resnet8_is_mlperf_tinys() -> None:
+    """12,501,632 MACs, as the reference model has; twice the width is the network with twice the channels; no channels are refused."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        assert resnet8().eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+    assert counter.get_total_flops() == 2 * 12_501_632
+    assert [m.weight.shape[0] for m in resnet8(2.0).modules() if isinstance(m, nn.Conv2d)][-1] == 128
+    with pytest.raises(InputError, match="leaves no channels"):
+        resnet8(0.01)

@@ -9,7 +9,20 @@ import typer
 
 from lichen import __version__
 
-VERBS = ("demo", "analyze", "compile", "validate", "run", "learn", "profile", "search", "boards", "doctor")
+VERBS = (
+    "demo",
+    "train",
+    "compress",
+    "analyze",
+    "compile",
+    "validate",
+    "run",
+    "learn",
+    "profile",
+    "search",
+    "boards",
+    "doctor",
+)
 
 app = typer.Typer(
     name="lichen",

@@ -8,6 +8,11 @@ from typing import Annotated
 import typer
 
 Model = Annotated[Path, typer.Argument(help="A .tflite file, a saved torch.export program (.pt2), or a .lichen graph.")]
+RecipeFile = Annotated[
+    Path,
+    typer.Argument(metavar="RECIPE.toml", help="A TOML file with data, network, training and stages; see examples/."),
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Takes the place of the recipe's seed.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A model folder that `lichen compile` wrote.")]
 On = Annotated[
     str, typer.Option("--on", help="native, qemu, simavr, or the serial port of a board such as /dev/ttyACM0.")

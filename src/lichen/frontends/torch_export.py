@@ -31,6 +31,7 @@ from lichen.frontends.pt2_archive import read_program
 from lichen.ir.module import Function, Module, Operation, State, Value, identifier
 from lichen.ir.types import MAX_ELEMENTS, DType, TensorType
 from lichen.ir.verify import verify
+from lichen.nn.module_path import module_path
 from lichen.nn.quiet import quiet
 
 
@@ -259,26 +260,16 @@ def _shape(value: Any) -> tuple[int, ...]:
     return tuple(first.shape)
 
 
-def _module_path(node: Node) -> tuple[str, str]:
-    """Path and class of the innermost `nn.Module` that the node comes from; empty where the program does not say."""
-    stack = node.meta.get("nn_module_stack") or {}
-    for path, kind in reversed(list(stack.values())):
-        name = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
-        if not name.startswith("torch.export"):
-            return str(path), name
-    return "", ""
-
-
 def _layer(node: Node) -> str:
     """What results are called: after the layer, and in modules of several operations after the operation too."""
-    path, kind = _module_path(node)
+    path, kind = module_path(node)
     if path and kind.startswith("torch.nn.modules"):
         return path
     return f"{path}_{node.name}" if path else node.name
 
 
 def _place(node: Node) -> str:
-    path, kind = _module_path(node)
+    path, kind = module_path(node)
     target = str(node.target) if node.op == "call_function" else node.op
     return f"{target} '{node.name}'" + (f" in module '{path}' ({kind.rpartition('.')[2]})" if path else "")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -34,17 +34,19 @@ def quantize(
     calibration: Iterable[torch.Tensor],
     observer: Observer = "histogram",
     weight_scale: WeightScale = "channel",
+    quantises: Callable[[str], bool] = lambda path: True,
 ) -> ExportedProgram:
     """The model in int8, its activation ranges calibrated on batches (n, …) of representative inputs.
 
     `example_input` (1, …) gives the shape. Weights are symmetric with a scale per output channel (with `weight_scale` "tensor" one
-    per layer), activations asymmetric with one scale per tensor; what the quantizer does not know stays in floating point. The program can be saved with `torch.export.save`
+    per layer), activations asymmetric with one scale per tensor; what the quantizer does not know stays in floating point, and so do modules that
+    `quantises` says no to, by their paths. The program can be saved with `torch.export.save`
     and lowered with `lichen.frontends.torch_export` and `lichen.passes.integerize`. The model itself is not changed. Raises
     `InputError` if the model cannot be exported or there is nothing to calibrate on.
     """
     graph = export(model, example_input).module()
     with quiet(), single_threaded(), torch.no_grad():
-        prepared = prepare_pt2e(graph, LichenQuantizer(observer, weight_scale))
+        prepared = prepare_pt2e(graph, LichenQuantizer(observer, weight_scale, quantises=quantises))
         seen = 0
         for batch in calibration:
             for sample in torch.split(batch, 1):

@@ -9,15 +9,21 @@ Operators that only move or select values share one scale between input and outp
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch.fx import GraphModule, Node
 
+from lichen.errors import InputError
+from lichen.nn.module_path import module_path
 from lichen.nn.pt2e import (
     FixedQParamsQuantizationSpec,
+    FusedMovingAvgObsFakeQuantize,
     HistogramObserver,
     MinMaxObserver,
+    MovingAverageMinMaxObserver,
+    MovingAveragePerChannelMinMaxObserver,
     PerChannelMinMaxObserver,
     QuantizationAnnotation,
     QuantizationSpec,
@@ -26,14 +32,39 @@ from lichen.nn.pt2e import (
     SharedQuantizationSpec,
 )
 
-Observer = Literal["histogram", "minmax"]
+Observer = Literal["histogram", "minmax", "training"]
 WeightScale = Literal["channel", "tensor"]
 
 _KEY = "quantization_annotation"
 _SMALLEST_SCALE = 2.0**-16  # of activations: keeps biases, whose scale is a product of two scales, within 32 bits
 _SMALLEST_WEIGHT_SCALE = 2.0**-20
 
-_ACTIVATION_OBSERVERS = {"histogram": HistogramObserver, "minmax": MinMaxObserver}
+# How a tensor is watched: a class, and arguments beside those that all have.
+_ACTIVATION_OBSERVERS = {
+    "histogram": (HistogramObserver, {}),
+    "minmax": (MinMaxObserver, {}),
+    "training": (
+        FusedMovingAvgObsFakeQuantize,
+        {"observer": MovingAverageMinMaxObserver, "averaging_constant": 0.01},
+    ),
+}
+# In training the range of weights is that of the step, not a mean over steps.
+_WEIGHT_OBSERVERS = {
+    "histogram": (MinMaxObserver, {}),
+    "minmax": (MinMaxObserver, {}),
+    "training": (
+        FusedMovingAvgObsFakeQuantize,
+        {"observer": MovingAverageMinMaxObserver, "averaging_constant": 1.0},
+    ),
+}
+_CHANNEL_OBSERVERS = {
+    "histogram": (PerChannelMinMaxObserver, {}),
+    "minmax": (PerChannelMinMaxObserver, {}),
+    "training": (
+        FusedMovingAvgObsFakeQuantize,
+        {"observer": MovingAveragePerChannelMinMaxObserver, "averaging_constant": 1.0},
+    ),
+}
 
 _WEIGHTED = {"conv1d", "conv2d", "linear"}
 _ARITHMETIC = {"add", "sub", "rsub", "mul", "div"}
@@ -50,24 +81,39 @@ _SPLITS = {"split", "chunk", "split_with_sizes"}
 class LichenQuantizer(Quantizer):  # type: ignore[misc]  # torchao has no types
     """int8 everywhere: symmetric weights, asymmetric activations.
 
-    `observer` picks the range of activations: "histogram" the one with the least squared error, "minmax" all that was seen. Weights have a
-    scale for each output channel, or with `weight_scale` "tensor" one for the layer, which keeps equal weights equal.
+    `observer` picks the range of activations: "histogram" the one with the least squared error, "minmax" all that was seen, "training" a
+    moving average of it, with rounding on the way so that training sees it. Weights have a scale for each output channel, or with
+    `weight_scale` "tensor" one for the layer, which keeps equal weights equal; they are whole numbers of `weight_bits` bits, from 2 to 8.
+    What comes from modules, named by their paths, that `quantises` says no to stays in floating point. Raises `InputError` for
+    another number of bits.
     """
 
-    def __init__(self, observer: Observer = "histogram", weight_scale: WeightScale = "channel") -> None:
+    def __init__(
+        self,
+        observer: Observer = "histogram",
+        weight_scale: WeightScale = "channel",
+        weight_bits: int = 8,
+        quantises: Callable[[str], bool] = lambda path: True,
+    ) -> None:
+        if not 2 <= weight_bits <= 8:
+            raise InputError(f"weights of {weight_bits} bits cannot be had; int8 holds 2 to 8")
+        largest = 2 ** (weight_bits - 1) - 1
+        self._quantises = quantises
+        watching, arguments = _ACTIVATION_OBSERVERS[observer]
         self._activation = QuantizationSpec(
             torch.int8,
-            _ACTIVATION_OBSERVERS[observer].with_args(eps=_SMALLEST_SCALE),
+            watching.with_args(eps=_SMALLEST_SCALE, **arguments),
             quant_min=-128,
             quant_max=127,
             qscheme=torch.per_tensor_affine,
         )
         by_channel = weight_scale == "channel"
+        watching, arguments = (_CHANNEL_OBSERVERS if by_channel else _WEIGHT_OBSERVERS)[observer]
         self._weights = QuantizationSpec(
             torch.int8,
-            (PerChannelMinMaxObserver if by_channel else MinMaxObserver).with_args(eps=_SMALLEST_WEIGHT_SCALE),
-            quant_min=-127,
-            quant_max=127,
+            watching.with_args(eps=_SMALLEST_WEIGHT_SCALE, **arguments),
+            quant_min=-largest,
+            quant_max=largest,
             qscheme=torch.per_channel_symmetric if by_channel else torch.per_tensor_symmetric,
             ch_axis=0 if by_channel else None,
         )
@@ -102,6 +148,10 @@ class LichenQuantizer(Quantizer):  # type: ignore[misc]  # torchao has no types
     def _annotate_node(self, node: Node) -> None:
         name = aten_name(node)
         if _KEY in node.meta:  # the activation of a fused pair
+            return
+        if not self._quantises(module_path(node)[0]):
+            if (name in _WEIGHTED or name in _ARITHMETIC) and (activation := _fused_activation(node)) is not None:
+                activation.meta[_KEY] = QuantizationAnnotation(_annotated=True)
             return
         if name in _WEIGHTED:
             source, weights = _node(node.args[0]), _node(node.args[1])

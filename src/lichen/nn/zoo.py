@@ -11,6 +11,7 @@ from torch import nn
 from lichen.errors import InputError
 from lichen.nn.inverted_residual import build, random_images, settle
 from lichen.nn.notation import Architecture, Block, Convolution, parse
+from lichen.nn.residual import Residual
 from lichen.nn.train import Recipe
 
 DIGITS_CNN = Recipe(epochs=12, shift=2)
@@ -51,6 +52,29 @@ def digits_cnn(seed: int = 0) -> nn.Module:
 def digits_mlp(seed: int = 0) -> nn.Module:
     """14x14x1 digits (`lichen.data.digits.shrink` by 2) -> 10 logits: a dense network for 2 KB of RAM, about 13,200 weights."""
     return _seeded(seed, lambda: nn.Sequential(nn.Flatten(), nn.Linear(196, 64), nn.ReLU(), nn.Linear(64, 10)))
+
+
+def resnet8(width: float = 1.0, seed: int = 0) -> nn.Module:
+    """32x32x3 images -> 10 logits: MLPerf Tiny's network for image classification, untrained.
+
+    16, 32 and 64 channels times `width`; 1.0 has about 77,000 weights and 12.5 million MACs. Raises `InputError` if `width` leaves none.
+    """
+    channels = [round(width * c) for c in (16, 32, 64)]
+    if channels[0] < 1:
+        raise InputError(f"a width of {width} leaves no channels; widths are above 0.04, such as 0.5 or 2.0")
+    first, second, third = channels
+    return _seeded(
+        seed,
+        lambda: nn.Sequential(
+            *_convolution(3, first),
+            Residual(first, first),
+            Residual(first, second, stride=2),
+            Residual(second, third, stride=2),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(third, 10),
+        ),
+    )
 
 
 def cifar_mobilenet(seed: int = 0) -> nn.Module:

@@ -111,14 +111,17 @@ def _operands(
 
 
 def _layer(op: Operation, source: Value | None, names: Int8Names) -> list[Value] | None:
-    """Input, int8 weights with a scale per output channel or one for all, int32 bias at `input scale * weight scale`."""
+    """Input, int8 weights with a scale per output channel or one for all, int32 bias at `input scale * weight scale`; `None` where weights are not in int8."""
     if source is None:
         return None
     weights = op.operands[1]
     assert isinstance(weights, Constant)
     axis = _CHANNEL_AXIS[op.kind]
     rows = np.moveaxis(weights.data, axis, 0)
-    values, scales = weight_grid(rows.reshape(len(rows), -1))
+    grid = weight_grid(rows.reshape(len(rows), -1))
+    if grid is None:
+        return None
+    values, scales = grid
     packed = np.moveaxis(values.reshape(rows.shape), 0, axis)
     quantisation = Quantisation(scales, (0,) * len(scales), axis if len(scales) == len(rows) else None)
     operands = [source, _int8_constant(weights.name, packed, quantisation, names)]

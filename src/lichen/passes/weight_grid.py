@@ -10,29 +10,23 @@ _ON_GRID = 1e-3  # steps; float32 keeps a multiple of the scale to within 1e-5 s
 _ON_COMMON_GRID = 2e-5  # no more than that, or the few weights of a small layer would lie on a common grid by chance
 
 
-def weight_grid(channels: NDArray[np.float32]) -> tuple[NDArray[np.int8], tuple[float, ...]]:
+def weight_grid(channels: NDArray[np.float32]) -> tuple[NDArray[np.int8], tuple[float, ...]] | None:
     """int8 values (O, K) and scales, symmetric, for weights (O, K): one for all where they lie on a common grid, else one a row.
 
     Weights that are dequantised int8 values lie on a grid of equal steps, and it is found again: values and steps are those of
-    the program they come from, up to a common factor (of a row, or of all). Others are rounded to the grid that has 127 steps on each side.
+    the program they come from, up to a common factor (of a row, or of all). `None` where a row lies on no grid: the program has the layer in floating point.
     """
     weights = channels.astype(np.float64).ravel()
     if len(np.unique(np.abs(weights))) <= LARGEST + 1 and (common := _on_grid(weights, _ON_COMMON_GRID)) is not None:
         return common[0].reshape(channels.shape).astype(np.int8), (common[1],)
     stored, scales = np.zeros(channels.shape, np.int8), []
     for row, weights in enumerate(channels.astype(np.float64)):
-        values, scale = _row(weights)
-        stored[row] = values
+        found = _on_grid(weights, _ON_GRID)
+        if found is None:
+            return None
+        stored[row], scale = found
         scales.append(scale)
     return stored, tuple(scales)
-
-
-def _row(weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    found = _on_grid(weights, _ON_GRID)
-    if found is not None:
-        return found
-    scale = float(np.float32(np.abs(weights).max() / LARGEST))
-    return np.clip(np.rint(weights / scale), -LARGEST, LARGEST), scale
 
 
 def _on_grid(weights: NDArray[np.float64], tolerance: float) -> tuple[NDArray[np.float64], float] | None:

@@ -1,0 +1,182 @@
+"""The chain of stages: figures that the artefacts on disk bear out, and an interruption that leaves no trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+import lichen
+from compression_cases import RECIPE, STAGES, kitchen
+from lichen.compression.chain import Compressed, Step, compress_recipe
+from lichen.compression.recipe import read_recipe
+from lichen.data.labelled import read_labelled
+from lichen.errors import InputError
+from lichen.ir.interpret import Interpreter
+from lichen.nn.tensors import to_tensor
+from lichen.reading import from_torch
+from lichen.targets.board import load_board
+from lichen.targets.build import build_firmware
+from lichen.targets.folder import open_folder
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Compressed:
+    """The recipe of all stages, run without interruption."""
+    folder = tmp_path_factory.mktemp("chain")
+    return lichen.compress(kitchen(folder), folder / "out")
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder`."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def stage_folder(done: Compressed, name: str) -> Path:
+    return done.folder / f"{STAGES.index(name)}-{name}"
+
+
+def test_stages_and_ratios(done: Compressed) -> None:
+    """All stages in order, as told and as written; ratios are those of the weights, and the network really shrinks."""
+    answer = json.loads((done.folder / "result.json").read_text())
+    assert answer == done.answer()
+    assert list(answer) == ["stages", "ratio_vs_float32", "ratio_vs_int8"]
+    assert [stage["name"] for stage in answer["stages"]] == list(STAGES)
+    assert list(answer["stages"][0]) == ["name", "accuracy", "weights_bytes", "flash_bytes", "macs"]
+    first, plain, _, pruned, last = done.stages
+    assert answer["ratio_vs_float32"] == first.weights_bytes / last.weights_bytes > 4
+    assert answer["ratio_vs_int8"] == plain.weights_bytes / last.weights_bytes > 1
+    assert pruned.macs <= 0.6 * first.macs and pruned.flash_bytes < first.flash_bytes  # type: ignore[operator]
+    assert (done.folder / "compression.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_figures_are_those_of_the_artefacts(done: Compressed, name: str, needs: Any) -> None:
+    """Accuracy, bytes and MACs of a stage follow from its files: PyTorch on the program or the interpreter on its graph, the linked image, flops counted by PyTorch."""
+    needs("arm-none-eabi-gcc")
+    folder, figures = stage_folder(done, name), done.stages[STAGES.index(name)]
+    data = read_labelled(done.folder.parent / "data.npz", 0.2, seed=3)
+    program = torch.export.load(folder / "model.pt2")
+    x = to_tensor(data.test_x)
+    with torch.no_grad():
+        scores = np.concatenate([program.module()(sample[None]).numpy() for sample in x])
+        with FlopCounterMode(display=False) as counter:
+            program.module()(x[:1])
+    assert counter.get_total_flops() == 2 * figures.macs
+    if name in ("int8", "quantise_aware"):
+        module = from_torch(program)
+        source = module.infer.inputs[0].type
+        stored = np.clip(np.rint(data.test_x / np.float32(source.scale)) + source.zero_point, -128, 127).astype(np.int8)
+        scores = np.concatenate([Interpreter(module).run([sample[None]])[0] for sample in stored])
+    assert figures.accuracy == (scores.argmax(axis=1) == data.test_y).mean()
+    model = open_folder(folder / "compiled")
+    size = build_firmware(model, load_board("nano33ble")).size
+    assert size.flash == figures.flash_bytes
+    if name in ("int8", "quantise_aware"):
+        tables = [s.bytes for s in size.symbols if s.name.startswith(model.weights_prefix)]
+        assert sum(tables) == figures.weights_bytes
+    else:
+        kept = [p for key, p in program.state_dict.items() if p.dim() > 1]
+        biases = sum(p.shape[0] for p in kept)  # of what batch normalisations fold into, and of the dense layer
+        assert figures.weights_bytes == 4 * (sum(p.numel() for p in kept) + biases)
+
+
+def test_weights_keep_to_their_bits(done: Compressed) -> None:
+    """A stage that trains for five bits leaves at most 31 different weights a layer, and uses most of them."""
+    program = torch.export.load(stage_folder(done, "quantise_aware") / "model.pt2")
+    weights = [c for c in from_torch(program).constants() if c.type.dtype.numpy == np.int8]
+    assert len(weights) == 3
+    for constant in weights:
+        assert 15 < len(np.unique(constant.data)) <= 31
+
+
+def test_interrupted_at_every_stage_it_ends_with_the_same_bytes(done: Compressed, tmp_path: Path) -> None:
+    """Each start is broken off in the next stage's first epoch, the last one is not; nothing half-made is left, and all files are equal."""
+    recipe = read_recipe(kitchen(tmp_path))
+    for number, victim in enumerate(
+        ["float32", "teacher", "distil", "prune", "quantise_aware: sensitivity", "quantise_aware"]
+    ):
+
+        def interrupt(step: Step, victim: str = victim) -> None:
+            if step.stage == victim:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            compress_recipe(recipe, tmp_path / "out", interrupt)
+        expected = {0: 0, 1: 2, 2: 3, 3: 4, 4: 5, 5: 5}[number]  # int8 trains nothing, the teacher is a folder too
+        assert len(list((tmp_path / "out").iterdir())) == expected
+    reused: list[bool] = []
+    compress_recipe(recipe, tmp_path / "out", done=lambda figures, was_there: reused.append(was_there))
+    assert reused == [True, True, True, True, False]
+    uninterrupted = {k: v for k, v in tree(done.folder).items() if k not in ("result.json", "compression.png")}
+    assert tree(tmp_path / "out") == uninterrupted
+
+
+def test_killed_it_ends_with_the_same_bytes(done: Compressed, tmp_path: Path) -> None:
+    """A process that gets SIGKILL while it prunes leaves what is complete; the next one ends with the same bytes, and takes the rest away."""
+    recipe = kitchen(tmp_path)
+    code = f"""
+import os, signal, lichen
+def kill(step):
+    if step.stage == "prune":
+        os.kill(os.getpid(), signal.SIGKILL)
+lichen.compress({str(recipe)!r}, {str(tmp_path / "out")!r}, watch=kill)
+"""
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert (tmp_path / "out" / "2-distil" / "stage.json").is_file()
+    assert not (tmp_path / "out" / "3-prune").exists() and (tmp_path / "out" / ".unfinished").exists()
+    lichen.compress(recipe, tmp_path / "out")
+    assert tree(tmp_path / "out") == tree(done.folder)
+
+
+def test_what_has_changed_is_done_again(done: Compressed, tmp_path: Path) -> None:
+    """Another key of a stage has that stage and those behind it done again, and no other; the report by layer is read from disk."""
+    out = tmp_path / "out"
+    recipe = kitchen(tmp_path, RECIPE.replace("sensitivity = 30\n", ""))
+    for name, content in tree(done.folder).items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(content)
+    reused: list[bool] = []
+    again = compress_recipe(read_recipe(recipe), out, done=lambda figures, was_there: reused.append(was_there))
+    assert reused == [True, True, True, True, False]
+    assert again.sensitivity is None and done.sensitivity is not None
+    assert [layer["name"] for layer in done.sensitivity["layers"]] == ["0", "3", "7"]
+    assert again.stages == done.stages  # the report changes nothing
+
+
+def test_a_board_too_small_is_no_obstacle(tmp_path: Path, needs: Any) -> None:
+    """The figures of a network in float32 that an Uno cannot hold are told all the same: what it would take; nothing is compiled for it."""
+    needs("avr-gcc")
+    text = RECIPE.replace("nano33ble", "uno").partition("[[stage]]")[0]
+    recipe = kitchen(
+        tmp_path,
+        text.replace('"tiny:cnn"\n\n', '"tiny:cnn"\narguments = { width = 40 }\n\n').replace(
+            "epochs = 2", "epochs = 1"
+        ),
+    )
+    first, _ = compress_recipe(read_recipe(recipe), tmp_path / "out").stages
+    assert first.weights_bytes > 120_000 and not (tmp_path / "out" / "0-float32" / "compiled").exists()
+
+
+def test_a_layer_that_is_kept_stays_float(tmp_path: Path) -> None:
+    """A layer named in `keep_float` keeps its float32 weights in the compiled model, the others become int8; an unknown one is refused."""
+    text = RECIPE.partition("[teacher]")[0] + '[[stage]]\nkind = "quantise"\nkeep_float = ["7"]\n'
+    recipe = read_recipe(kitchen(tmp_path, text))
+    first, plain, mixed = compress_recipe(recipe, tmp_path / "out").stages
+    assert mixed.weights_bytes > plain.weights_bytes
+    kinds = [op["kind"] for op in open_folder(tmp_path / "out" / "2-quantise" / "compiled").manifest["ops"]]
+    assert kinds == ["conv2d", "conv2d", "dequantize", "dense"] and mixed.accuracy >= first.accuracy - 0.1
+    wrong = read_recipe(kitchen(tmp_path, text.replace('["7"]', '["head"]')))
+    with pytest.raises(InputError, match=r"recipe\.toml:\d+: .*no module 'head'; it has 0, 1"):
+        compress_recipe(wrong, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
