@@ -59,16 +59,6 @@ class ModelFolder:
         return found
 
     @property
-    def is_coded(self) -> bool:
-        """Whether weights are coded, and checked before the first inference."""
-        return any(op.get("coded") for function in self.functions for op in function["ops"])
-
-    @property
-    def functions(self) -> list[Mapping[str, Any]]:
-        """`infer` and the others, as the manifest describes them."""
-        return [self.manifest, *self.manifest.get("functions", {}).values()]
-
-    @property
     def learns(self) -> bool:
         """Whether the model has a function `learn`."""
         return "learn" in self.manifest.get("functions", {})
@@ -103,8 +93,8 @@ class ModelFolder:
             lines += [f"#define model_{function} {self.name}_{function}" for function in functions]
             constants = _CONSTANTS + (("LEARN_INPUTS",) if self.learns else ())
             constants += ("ROW_INPUTS", "INFER_CHANGES_STATE") if self.row_inputs else ()
-            constants += ("CODED",) if self.is_coded else ()
             lines += [f"#define MODEL_{constant} {self.name.upper()}_{constant}" for constant in constants]
+            lines += [f"#ifdef {self.name.upper()}_CODED", "#define MODEL_CODED 1", "#endif"]
         sizes = {key: self.manifest[key.lower()] for key in ("ARENA_BYTES", "STATE_BYTES")}
         sizes |= {"INPUTS": len(self.manifest["inputs"]), "OUTPUTS": len(self.manifest["outputs"])}
         sizes |= {"ROW_INPUTS": self.row_inputs} if self.row_inputs else {}

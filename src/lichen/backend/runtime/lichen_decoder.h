@@ -53,8 +53,10 @@ typedef struct {
 
 typedef struct {
     const int8_t *next, *end;
-#if LICHEN_DECODE_BITWISE
-    uint8_t window, left; /* the bits at hand, the next one highest, and how many there are */
+#if defined(__AVR__)
+    uint8_t window; /* the bits at hand, the next one highest, and a one behind the last */
+#elif LICHEN_DECODE_BITWISE
+    uint8_t window, left; /* the bits at hand and how many there are */
 #else
     uint32_t window; /* the same */
     int left;
@@ -93,7 +95,32 @@ LICHEN_LOOP void lichen_words_begin(lichen_words *words, const int8_t *table, ui
     }
 }
 
-#if LICHEN_DECODE_BITWISE
+#if defined(__AVR__)
+
+/* The symbol of the next word. Behind the end all bits are zero. A bit takes 8 cycles, a length 12, and a byte 9. */
+LICHEN_INLINE int8_t lichen_next_symbol(lichen_bits *bits, const lichen_words *words)
+{
+    const lichen_words_of_length *of = words->lengths;
+    uint8_t left = of->length, high;
+    uint16_t word;
+    __asm__ volatile("clr %A[word]\n\tclr %B[word]\n"
+        "1:\n\tlsl %[window]\n\tbrne 3f\n\t" /* no bit but the one behind the last, which is in carry now */
+        "cp %A[next], %A[end]\n\tcpc %B[next], %B[end]\n\tbrsh 2f\n\t"
+        "lpm %[window], Z+\n"
+        "2:\n\tsec\n\trol %[window]\n"
+        "3:\n\trol %A[word]\n\trol %B[word]\n\t"
+        "dec %[left]\n\tbrne 1b\n\t"
+        "ld __tmp_reg__, X+\n\tld %[high], X+\n\t"
+        "cp __tmp_reg__, %A[word]\n\tcpc %[high], %B[word]\n\tbrsh 4f\n\t"
+        "adiw r26, 2\n\tinc %[left]\n\trjmp 1b\n"
+        "4:\n\tld __tmp_reg__, X\n\tadd %A[word], __tmp_reg__"
+        : [next] "+z"(bits->next), [window] "+r"(bits->window), [left] "+r"(left), [word] "=&r"(word), [high] "=&r"(high), "+x"(of)
+        : [end] "r"(bits->end)
+        : "memory");
+    return lichen_flash_s8(words->symbols + (uint8_t)word);
+}
+
+#elif LICHEN_DECODE_BITWISE
 
 /* The symbol of the next word. Behind the end all bits are zero. */
 LICHEN_INLINE int8_t lichen_next_symbol(lichen_bits *bits, const lichen_words *words)
@@ -152,8 +179,12 @@ LICHEN_INLINE void lichen_decoder_begin(lichen_decoder *decoder, const lichen_co
 {
     decoder->bits.next = coded->words;
     decoder->bits.end = coded->words + coded->bytes;
+#if defined(__AVR__)
+    decoder->bits.window = 0x80;
+#else
     decoder->bits.window = 0;
     decoder->bits.left = 0;
+#endif
     decoder->escape = coded->escape;
     lichen_words_begin(&decoder->values, coded->values.table, coded->values.shortest, coded->values.longest, coded->values.symbols);
     if (coded->escape) {
