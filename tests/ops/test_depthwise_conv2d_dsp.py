@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,60 +12,34 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from chip_check import assert_chip_equals_interpreter
+from depthwise_cases import depthwise
 from lichen.backend.program import plan_module
 from lichen.ir.interpret import Interpreter
 from lichen.ir.kernel import KernelCall
 from lichen.ir.module import Attribute, Function, Module, Operation, Value
 from lichen.ir.operator import operator
-from lichen.ir.types import DType, Quantisation, TensorType
 from lichen.ops.depthwise_conv2d_dsp import pack
 from native_check import DSP, assert_native_equals_interpreter, random_input
-from ops_oracle import fixed, i8, one_op
+from ops_oracle import fixed, i8
 from strategies import depthwise_modules
 
-
-def depthwise(
-    shape: tuple[int, int, int],
-    kernel: tuple[int, int] = (3, 3),
-    stride: tuple[int, int] = (1, 1),
-    padding: tuple[int, int, int, int] | None = None,
-    out_scale: float = 30.0,
-    **attributes: Any,
-) -> Module:
-    """An int8 depthwise convolution with random weights; `padding` defaults to half the kernel; `out_scale` 30 keeps ratios below 1/2."""
-    height, width, channels = shape
-    rng = np.random.default_rng(channels)
-    weights = rng.integers(-127, 128, (1, *kernel, channels)).astype(np.int8)
-    scales = tuple(rng.uniform(0.02, 0.2, channels))
-    w = TensorType(weights.shape, DType.INT8, Quantisation(scales, (0,) * channels, 3))
-    b = TensorType((channels,), DType.INT32, Quantisation(tuple(s * 0.5 for s in scales), (0,) * channels, 0))
-    bias = rng.integers(-20000, 20000, channels).astype(np.int32)
-    top, bottom, left, right = padding = padding or (kernel[0] // 2,) * 2 + (kernel[1] // 2,) * 2
-    out_h = (height + top + bottom - kernel[0]) // stride[0] + 1
-    out_w = (width + left + right - kernel[1]) // stride[1] + 1
-    defaults = {"stride": stride, "padding": padding, "dilation": (1, 1), "activation": "none"}
-    operands = [i8(1, *shape, scale=0.5, zero=-7), fixed(weights, w, "w"), fixed(bias, b, "b")]
-    result = i8(1, out_h, out_w, channels, scale=out_scale, zero=3)
-    return one_op("depthwise_conv2d", operands, [result], defaults | attributes)
-
-
 CASES = {
-    **{f"{k} wide, stride {s}": depthwise((9, 10, 4), (3, k), (s, s)) for k in (1, 2, 3, 4, 5, 7, 9) for s in (1, 2)},
+    **{f"{k} wide, stride {s}": depthwise((9, 10, 4), (5, k), (s, s)) for k in (1, 2, 3, 4, 5, 7, 9) for s in (1, 2)},
     **{f"{k} high": depthwise((9, 7, 4), (k, 3)) for k in (1, 4, 7)},
-    **{f"{n} columns": depthwise((4, n, 5)) for n in (1, 2, 3, 5)},
+    **{f"{n} columns": depthwise((4, n, 5), (5, 3)) for n in (1, 2, 3, 5)},
     **{f"{n} columns, stride 2": depthwise((4, n, 4), (5, 5), (2, 2)) for n in (3, 4, 5)},
-    **{f"{n} channels": depthwise((3, 5, n)) for n in (6, 7, 9)},
-    "tiles beside each other": depthwise((5, 61, 4)),
+    **{f"{n} channels": depthwise((3, 5, n), (5, 3)) for n in (6, 7, 9)},
+    "tiles beside each other": depthwise((5, 61, 4), (5, 3)),
     "tiles beside each other, stride 2": depthwise((6, 83, 4), (5, 5), (2, 2)),
     "bands": depthwise((41, 14, 6), (5, 3)),
     "bands and tiles, not all of them whole": depthwise((23, 45, 7), (7, 7)),
     "kernel larger than the image": depthwise((3, 3, 6), (7, 7)),
     "rows passed over": depthwise((9, 9, 4), (2, 3), (3, 2)),
-    "no padding": depthwise((7, 9, 4), padding=(0, 0, 0, 0)),
+    "no padding": depthwise((7, 9, 4), (5, 3), padding=(0, 0, 0, 0)),
     "odd padding": depthwise((7, 9, 4), (5, 5), padding=(1, 4, 3, 0)),
     "ratios of one half and more": depthwise((4, 6, 5), out_scale=0.01),
-    "rectified": depthwise((4, 6, 5), activation="relu6"),
-    "rectified and saturated": depthwise((4, 6, 5), activation="relu"),
+    "rectified": depthwise((4, 6, 5), (5, 3), activation="relu6"),
+    "rectified and saturated": depthwise((4, 6, 5), (5, 3), activation="relu"),
 }
 
 
@@ -146,7 +119,7 @@ def test_packed_weights_read_back() -> None:
 
 def test_a_layer_that_is_the_peak_takes_the_lean_kernel() -> None:
     """Alone it would need far more than its input, so it computes row by row; beside a larger tensor a band of rows costs nothing."""
-    small = depthwise((40, 40, 32))
+    small = depthwise((40, 40, 32), (5, 5))
     assert tile_rows(small) == 1
     x, w = small.infer.inputs[0], small.infer.operations[0]
     wide = Value("wide", i8(1, 40, 40, 64))

@@ -14,6 +14,7 @@ from lichen.ir.operator import Operator, register, require
 from lichen.ops.conv2d_dsp import conv2d_dsp
 from lichen.ops.conv2d_mve import conv2d_mve
 from lichen.ops.conv2d_v6m import conv2d_v6m
+from lichen.ops.depthwise_3x3_dsp import depthwise_3x3_dsp
 from lichen.ops.depthwise_conv2d_dsp import depthwise_conv2d_dsp, serves
 from lichen.ops.depthwise_conv2d_mve import depthwise_conv2d_mve
 from lichen.ops.params import int16_params, row_lengths
@@ -105,7 +106,11 @@ class DepthwiseConv2D(Operator):
             if call is not None:
                 return call
         if core.has("dsp") and _is_in_tiles(operation):
-            return depthwise_conv2d_dsp(operation, params, views, rows.reshape(-1, *window.kernel), window)
+            by_taps = rows.reshape(-1, *window.kernel)
+            direct = depthwise_3x3_dsp(operation, params, views, by_taps, window)
+            if direct is not None:
+                return direct
+            return depthwise_conv2d_dsp(operation, params, views, by_taps, window)
         if core.has("dsp") and is_convolution:
             call = conv2d_dsp(operation, params, views, rows.reshape(-1, *window.kernel))
             if call is not None:

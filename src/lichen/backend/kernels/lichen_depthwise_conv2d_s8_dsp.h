@@ -6,8 +6,8 @@
    even columns take (w0, w1), (w2, 0) and those in odd columns (0, w0), (w1, w2) over the same words; with stride 2 all take the former.
    Four outputs share each load of a weight. What a tile of one channel needs of weights is widened in scratch, too.
 
-   Cost of a 3x3 kernel with stride 1, in instructions an output: 18 to multiply, requantise and store, 3 to 4 to gather in tiles of several
-   rows and 6 in tiles of one, and some 20 for each row of a tile, 100 for each channel of it. A 7x7 kernel multiplies in 40.
+   Cost in instructions a multiplication: 2.4 to 2.6 with 5x5 kernels, 1.9 to 2.5 with 7x7 and stride 1 (`make bench-layers`). In tiles of
+   one row gathering takes twice as much as in tiles of several. For 3x3 kernels there is lichen_depthwise_3x3_s8_dsp.h.
 
    weights: for each channel the words for even columns, `tap_words` a kernel row, as bytes in the order in which SXTB16 widens them, two words
    at a time (ops/depthwise_conv2d_dsp.py). channels: for each channel its bias and how it is requantised.
@@ -59,7 +59,7 @@ typedef struct {
 } lichen_depthwise_tile_dsp;
 
 /* Words of weights for which there are loops of their own. */
-enum { LICHEN_DEPTHWISE_ANY, LICHEN_DEPTHWISE_2 = 2, LICHEN_DEPTHWISE_3, LICHEN_DEPTHWISE_4 };
+enum { LICHEN_DEPTHWISE_ANY, LICHEN_DEPTHWISE_3 = 3, LICHEN_DEPTHWISE_4 };
 
 typedef void lichen_depthwise_loop_dsp(lichen_depthwise_tile_dsp *tile);
 
@@ -137,19 +137,18 @@ LICHEN_INLINE void lichen_depthwise_outputs_dsp(const lichen_depthwise_tile_dsp 
     "add r0, r9, r0, lsl #2\n\tadd r1, r10, r1, lsl #2\n\tadd r11, r11, r3\n\tadd r12, r12, r11\n\t"                    \
     "str r8, [%[s], #44]\n\tstm %[s], {r0, r1, r2}\n\tstr r11, [%[s], #28]\n\tstr r12, [%[s], #68]\n\t"
 
-/* The products of all kernel rows, or of three. */
+/* The products of all kernel rows. */
 #define LICHEN_DEPTHWISE_BEGIN "ldm %[s], {r0, r1, r2, r3}\n\tmov r4, r3\n\tmov r5, r3\n\tmov r6, r3\n"
 #define LICHEN_DEPTHWISE_ALL(row) "2:\n\t" row "ldr r11, [%[s], #40]\n\tsubs r2, r2, #1\n\tadd r0, r0, r11\n\tbne 2b\n\t"
-#define LICHEN_DEPTHWISE_THREE(row) "\tldr r2, [%[s], #40]\n\t" row "add r0, r0, r2\n\t" row "add r0, r0, r2\n\t" row
 
 /* Stores four outputs and goes on to the next four of the row, if there are any; or two. Where an output is one too many, its place is
    that of the one before, which is stored later. */
-#define LICHEN_DEPTHWISE_END4(finish, by, again)                                                                       \
+#define LICHEN_DEPTHWISE_END4(finish, by)                                                                              \
     "ldrd r8, r9, [%[s], #16]\n\tldrd r10, r11, [%[s], #24]\n\tldrd r0, r1, [%[s], #32]\n\tldr r2, [%[s]]\n\t"           \
     finish("r3") finish("r4") finish("r5") finish("r6")                                                               \
     "strb r6, [r11, r1]\n\tstrb r3, [r11]\n\tstrb r4, [r11, r0]\n\tstrb r5, [r11, r0, lsl #1]\n\t"                    \
     "ldr r1, [%[s], #68]\n\tadd r11, r11, r0, lsl #2\n\tadd r2, r2, #" by "\n\tstr r11, [%[s], #28]\n\t"               \
-    "str r2, [%[s]]\n\tcmp r11, r1\n\tbne " again "\n\t"
+    "str r2, [%[s]]\n\tcmp r11, r1\n\tbne 1b\n\t"
 #define LICHEN_DEPTHWISE_END_ANY(finish, by)                                                                           \
     "ldrd r8, r9, [%[s], #16]\n\tldrd r10, r11, [%[s], #24]\n\tldrd r0, r1, [%[s], #32]\n\tldr r2, [%[s]]\n\t"           \
     finish("r3") finish("r4") finish("r5") finish("r6")                                                               \
@@ -170,21 +169,13 @@ LICHEN_INLINE void lichen_depthwise_outputs_dsp(const lichen_depthwise_tile_dsp 
                      : [s] "r"(tile)                                                                                    \
                      : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory")
 #define LICHEN_DEPTHWISE_FOURS(row, finish, by) \
-    "1:\n\t" LICHEN_DEPTHWISE_BEGIN LICHEN_DEPTHWISE_ALL(row) LICHEN_DEPTHWISE_END4(finish, by, "1b")
-#define LICHEN_DEPTHWISE_FOURS_3(row, finish, by)                                                                       \
-    "cmp r2, #3\n\tbeq 4f\n" LICHEN_DEPTHWISE_FOURS(row, finish, by)                                                    \
-    "b 5f\n4:\n\t" LICHEN_DEPTHWISE_BEGIN LICHEN_DEPTHWISE_THREE(row) LICHEN_DEPTHWISE_END4(finish, by, "4b")
+    "1:\n\t" LICHEN_DEPTHWISE_BEGIN LICHEN_DEPTHWISE_ALL(row) LICHEN_DEPTHWISE_END4(finish, by)
 #define LICHEN_DEPTHWISE_FOURS_ANY(row, finish, by) \
     "1:\n\t" LICHEN_DEPTHWISE_BEGIN LICHEN_DEPTHWISE_ALL(row) LICHEN_DEPTHWISE_END_ANY(finish, by)
 #define LICHEN_DEPTHWISE_NONE(row, finish) ""
 #define LICHEN_DEPTHWISE_TWO(row, finish) LICHEN_DEPTHWISE_BEGIN LICHEN_DEPTHWISE_ALL(row) LICHEN_DEPTHWISE_END2(finish)
 
 /* A kernel row of so many words, for four outputs or two, with stride 1 or 2. */
-#define LICHEN_DEPTHWISE_4_OF_2_BY_1 \
-    "ldm r1!, {r8, r9, r10, r12}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
-    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") "ldr r11, [r0, #8]\n\t" \
-    LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") LICHEN_DEPTHWISE_MAC("r5", "lr", "r8") LICHEN_DEPTHWISE_MAC("r6", "lr", "r9") \
-    LICHEN_DEPTHWISE_MAC("r5", "r11", "r10") LICHEN_DEPTHWISE_MAC("r6", "r11", "r12")
 #define LICHEN_DEPTHWISE_4_OF_3_BY_1 \
     "ldm r1!, {r8, r9, r10, r12}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
     LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") \
@@ -199,9 +190,6 @@ LICHEN_INLINE void lichen_depthwise_outputs_dsp(const lichen_depthwise_tile_dsp 
     LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") "ldr r11, [r0, #16]\n\t" \
     LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") LICHEN_DEPTHWISE_MAC("r5", "lr", "r8") LICHEN_DEPTHWISE_MAC("r6", "lr", "r9") \
     LICHEN_DEPTHWISE_MAC("r5", "r11", "r10") LICHEN_DEPTHWISE_MAC("r6", "r11", "r12")
-#define LICHEN_DEPTHWISE_2_OF_2_BY_1 \
-    "ldm r1!, {r8, r9, r10, r12}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
-    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12")
 #define LICHEN_DEPTHWISE_2_OF_3_BY_1 \
     "ldm r1!, {r8, r9, r10, r12}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
     LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") \
@@ -211,11 +199,6 @@ LICHEN_INLINE void lichen_depthwise_outputs_dsp(const lichen_depthwise_tile_dsp 
     LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") \
     "ldrd r11, lr, [r0, #8]\n\t" "ldm r1!, {r8, r9, r10, r12}\n\t" \
     LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r4", "r11", "r9") LICHEN_DEPTHWISE_MAC("r3", "lr", "r10") LICHEN_DEPTHWISE_MAC("r4", "lr", "r12")
-#define LICHEN_DEPTHWISE_4_OF_2_BY_2 \
-    "ldrd r8, r9, [r1], #8\n\t" "ldrd r11, lr, [r0, #0]\n\t" "ldrd r10, r12, [r0, #8]\n\t" \
-    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r3", "lr", "r9") LICHEN_DEPTHWISE_MAC("r4", "lr", "r8") LICHEN_DEPTHWISE_MAC("r4", "r10", "r9") \
-    LICHEN_DEPTHWISE_MAC("r5", "r10", "r8") "ldr r11, [r0, #16]\n\t" \
-    LICHEN_DEPTHWISE_MAC("r5", "r12", "r9") LICHEN_DEPTHWISE_MAC("r6", "r12", "r8") LICHEN_DEPTHWISE_MAC("r6", "r11", "r9")
 #define LICHEN_DEPTHWISE_4_OF_3_BY_2 \
     "ldm r1!, {r8, r9, r10}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
     LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r3", "lr", "r9") LICHEN_DEPTHWISE_MAC("r4", "lr", "r8") \
@@ -233,9 +216,6 @@ LICHEN_INLINE void lichen_depthwise_outputs_dsp(const lichen_depthwise_tile_dsp 
     LICHEN_DEPTHWISE_MAC("r4", "lr", "r12") LICHEN_DEPTHWISE_MAC("r5", "lr", "r10") LICHEN_DEPTHWISE_MAC("r6", "lr", "r9") \
     "ldrd r11, lr, [r0, #20]\n\t" \
     LICHEN_DEPTHWISE_MAC("r5", "r11", "r12") LICHEN_DEPTHWISE_MAC("r6", "r11", "r10") LICHEN_DEPTHWISE_MAC("r6", "lr", "r12")
-#define LICHEN_DEPTHWISE_2_OF_2_BY_2 \
-    "ldrd r8, r9, [r1], #8\n\t" "ldrd r11, lr, [r0, #0]\n\t" "ldr r10, [r0, #8]\n\t" \
-    LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r3", "lr", "r9") LICHEN_DEPTHWISE_MAC("r4", "lr", "r8") LICHEN_DEPTHWISE_MAC("r4", "r10", "r9")
 #define LICHEN_DEPTHWISE_2_OF_3_BY_2 \
     "ldm r1!, {r8, r9, r10}\n\t" "ldrd r11, lr, [r0, #0]\n\t" \
     LICHEN_DEPTHWISE_MAC("r3", "r11", "r8") LICHEN_DEPTHWISE_MAC("r3", "lr", "r9") LICHEN_DEPTHWISE_MAC("r4", "lr", "r8") \
@@ -272,10 +252,8 @@ LICHEN_INLINE void lichen_depthwise_outputs_dsp(const lichen_depthwise_tile_dsp 
     }
 LICHEN_INLINE void lichen_depthwise_asm_dsp(lichen_depthwise_tile_dsp *tile, int words, int stride, int finish)
 {
-    LICHEN_DEPTHWISE_CASE(2, 1, LICHEN_DEPTHWISE_FOURS_3, LICHEN_DEPTHWISE_TWO, "8")
     LICHEN_DEPTHWISE_CASE(3, 1, LICHEN_DEPTHWISE_FOURS, LICHEN_DEPTHWISE_TWO, "8")
     LICHEN_DEPTHWISE_CASE(4, 1, LICHEN_DEPTHWISE_FOURS, LICHEN_DEPTHWISE_TWO, "8")
-    LICHEN_DEPTHWISE_CASE(2, 2, LICHEN_DEPTHWISE_FOURS_3, LICHEN_DEPTHWISE_TWO, "16")
     LICHEN_DEPTHWISE_CASE(3, 2, LICHEN_DEPTHWISE_FOURS, LICHEN_DEPTHWISE_TWO, "16")
     LICHEN_DEPTHWISE_CASE(4, 2, LICHEN_DEPTHWISE_FOURS, LICHEN_DEPTHWISE_TWO, "16")
     LICHEN_DEPTHWISE_CASE(ANY, 1, LICHEN_DEPTHWISE_FOURS_ANY, LICHEN_DEPTHWISE_NONE, "8")
@@ -330,11 +308,9 @@ LICHEN_INLINE void lichen_depthwise_fast_dsp(lichen_depthwise_tile_dsp *tile, in
     {                                                                                                            \
         lichen_depthwise_fast_dsp(tile, LICHEN_DEPTHWISE_##words, stride, LICHEN_CLAMPED_AT_ZERO);               \
     }
-LICHEN_DEPTHWISE_LOOP(2, 1)
 LICHEN_DEPTHWISE_LOOP(3, 1)
 LICHEN_DEPTHWISE_LOOP(4, 1)
 LICHEN_DEPTHWISE_LOOP(ANY, 1)
-LICHEN_DEPTHWISE_LOOP(2, 2)
 LICHEN_DEPTHWISE_LOOP(3, 2)
 LICHEN_DEPTHWISE_LOOP(4, 2)
 LICHEN_DEPTHWISE_LOOP(ANY, 2)
@@ -354,10 +330,8 @@ LICHEN_INLINE lichen_depthwise_loop_dsp *lichen_depthwise_loop_for_dsp(int words
     if (words == words_ && stride == stride_ && !LICHEN_IS_ANY_RATIO(finish)) {                                        \
         return is_clamped ? lichen_depthwise_##words_##_by_##stride_##_clamped_dsp : lichen_depthwise_##words_##_by_##stride_##_dsp; \
     }
-    LICHEN_DEPTHWISE_TAKE(2, 1)
     LICHEN_DEPTHWISE_TAKE(3, 1)
     LICHEN_DEPTHWISE_TAKE(4, 1)
-    LICHEN_DEPTHWISE_TAKE(2, 2)
     LICHEN_DEPTHWISE_TAKE(3, 2)
     LICHEN_DEPTHWISE_TAKE(4, 2)
 #else

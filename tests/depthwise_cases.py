@@ -1,0 +1,37 @@
+"""Single depthwise convolutions to test kernels with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lichen.ir.module import Module
+from lichen.ir.types import DType, Quantisation, TensorType
+from ops_oracle import fixed, i8, one_op
+
+
+def depthwise(
+    shape: tuple[int, int, int],
+    kernel: tuple[int, int] = (3, 3),
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int, int, int] | None = None,
+    out_scale: float = 30.0,
+    out_zero: int = 3,
+    **attributes: Any,
+) -> Module:
+    """An int8 depthwise convolution with random weights; `padding` defaults to half the kernel; `out_scale` 30 keeps ratios below 1/2."""
+    height, width, channels = shape
+    rng = np.random.default_rng(channels)
+    weights = rng.integers(-127, 128, (1, *kernel, channels)).astype(np.int8)
+    scales = tuple(rng.uniform(0.02, 0.2, channels))
+    w = TensorType(weights.shape, DType.INT8, Quantisation(scales, (0,) * channels, 3))
+    b = TensorType((channels,), DType.INT32, Quantisation(tuple(s * 0.5 for s in scales), (0,) * channels, 0))
+    bias = rng.integers(-20000, 20000, channels).astype(np.int32)
+    top, bottom, left, right = padding = padding or (kernel[0] // 2,) * 2 + (kernel[1] // 2,) * 2
+    out_h = (height + top + bottom - kernel[0]) // stride[0] + 1
+    out_w = (width + left + right - kernel[1]) // stride[1] + 1
+    defaults = {"stride": stride, "padding": padding, "dilation": (1, 1), "activation": "none"}
+    operands = [i8(1, *shape, scale=0.5, zero=-7), fixed(weights, w, "w"), fixed(bias, b, "b")]
+    result = i8(1, out_h, out_w, channels, scale=out_scale, zero=out_zero)
+    return one_op("depthwise_conv2d", operands, [result], defaults | attributes)
