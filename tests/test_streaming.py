@@ -51,18 +51,9 @@ def test_same_bytes_with_the_input_by_rows(lichen_data: Path, tmp_path: Path) ->
             np.testing.assert_array_equal(executor.run([x[np.newaxis]])[0][0], expected)
 
 
-SLOW_ROWS = pytest.mark.xfail(
-    strict=True, reason="kernels for rows take their lean form, which is slower, to keep within the RAM"
-)
-
-
 @pytest.mark.parametrize(
     ("name", "ram", "input_rows"),
-    [
-        pytest.param("resnet8_int8", 14_000, False, marks=SLOW_ROWS),
-        ("vww_96_int8", 32_000, False),
-        pytest.param("vww_96_int8", 12_000, True, marks=SLOW_ROWS),
-    ],
+    [("resnet8_int8", 14_000, False), ("vww_96_int8", 32_000, False), ("vww_96_int8", 12_000, True)],
 )
 def test_streaming_costs_little_time(name: str, ram: int, input_rows: bool, lichen_data: Path, tmp_path: Path) -> None:
     """At most 5 % more instructions than layer by layer, without those of fetching rows."""

@@ -29,7 +29,7 @@ from lichen.ir.verify import verify
 from lichen.kernels import OPTIMIZE, Kernels, kernels_for
 from lichen.learning.learner import Learning, make_learner
 from lichen.passes import DEFAULT_PASSES, run_passes
-from lichen.plan.schedule import Schedule, choose, front
+from lichen.plan.schedule import Schedule, choose, front, with_fast_rows
 from lichen.targets.board import Board, load_board
 from lichen.targets.build import build_firmware
 from lichen.targets.fit import refuse_hopeless
@@ -232,6 +232,7 @@ def compile_model(
         state = sum(s.type.bytes for s in module.states())
         limit = (target.ram if ram is None else ram) - state
         chosen = choose(module.infer, target.core, kind, limit, input_rows)
+    chosen = with_fast_rows(module.infer, target.core, chosen, limit if kind == "auto" else 0)
     others = [
         choose(function, target.core, kind, limit) for name, function in module.functions.items() if name != "infer"
     ]

@@ -51,8 +51,18 @@ def test_every_schedule_gives_the_same_bytes(demo: Answer) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.xfail(strict=True, reason="kernels for rows take their lean form, which is slower, to keep within the RAM")
-def test_schedules_cost_little_beyond_their_multiplications(demo: Answer) -> None:
+def test_streaming_costs_little_time(demo: Answer) -> None:
+    """At most 5 % more instructions than layer by layer, without those of fetching rows."""
+    layers, *others = demo[0]["schedules"]
+    streamed = [schedule for schedule in others if schedule["schedule"] != "in strips"]
+    assert len(streamed) > 2
+    for schedule in streamed:
+        assert schedule["instructions"] < 1.05 * layers["instructions"]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.xfail(strict=True, reason="strips of one to three columns leave tiles of four patches unfilled")
+def test_strips_cost_little_beyond_their_multiplications(demo: Answer) -> None:
     """At most 5 % more instructions for each multiplication than layer by layer."""
     layers, *others = demo[0]["schedules"]
     for schedule in others:

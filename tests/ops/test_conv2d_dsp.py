@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ir.types import DType, Quantisation, TensorType
 from lichen.ops.conv2d_dsp import packed_words, patch_order, stream
+from lichen.plan.rows import Streams, row_call, row_calls
 from native_check import DSP, assert_native_equals_interpreter
 from ops_oracle import fixed, i8, one_op
 from strategies import conv2d_modules, dense_modules
@@ -47,8 +49,9 @@ def convolution(
     w = TensorType(weights.shape, DType.INT8, Quantisation(scales, (0,) * outputs, 0))
     b = TensorType((outputs,), DType.INT32, Quantisation(tuple(s * 0.5 for s in scales), (0,) * outputs, 0))
     bias = rng.integers(-20000, 20000, outputs).astype(np.int32)
-    out_h = height + padding[0] + padding[1] - kernel[0] + 1
-    out_w = width + padding[2] + padding[3] - kernel[1] + 1
+    stride_h, stride_w = attributes.get("stride", (1, 1))
+    out_h = (height + padding[0] + padding[1] - kernel[0]) // stride_h + 1
+    out_w = (width + padding[2] + padding[3] - kernel[1]) // stride_w + 1
     defaults = {"stride": (1, 1), "padding": padding, "dilation": (1, 1), "activation": "none"}
     operands = [i8(1, *shape, scale=0.5, zero=-7), fixed(weights, w, "w"), fixed(bias, b, "b")]
     result = i8(1, out_h, out_w, outputs, scale=out_scale, zero=3)
@@ -99,6 +102,31 @@ def test_how_many_patches_at_a_time() -> None:
     tiles = {name: call(module).params["tile"] for name, module in CASES.items()}
     alone = {"one pixel", "two pixels", "sums in parts"}
     assert tiles == {name: 1 if name in alone else 4 for name in CASES}
+
+
+PAIRS = {
+    "columns of both": convolution((4, 6, 60), 5, (3, 3), magnitude=20, padding=(1, 1, 1, 1)),
+    "an odd number of columns": convolution((3, 5, 60), 4, (3, 3), magnitude=20, padding=(1, 1, 1, 1)),
+    "a column of both": convolution((6, 8, 60), 4, (3, 3), magnitude=20, padding=(0, 1, 0, 1), stride=(2, 2)),
+    "no column of both": convolution((2, 7, 300), 3, magnitude=20, stride=(1, 2)),
+    "a high kernel": convolution((7, 4, 52), 1, (6, 1), magnitude=20),
+}
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_every_number_of_patches_gives_the_interpreter_s_bytes(index: int) -> None:
+    """Rows computed four pixels at a time, two, and one, by what there is of scratch."""
+    regions = []
+    for module in PAIRS.values():
+        (op,) = module.infer.operations
+        region = Streams(module.infer).region(0, 1)
+        calls = row_calls(region, op, DSP)
+        assert [c.params["tile"] for c in calls] == [4, 2, 1]
+        assert [c.scratch.bytes for c in calls] == sorted((c.scratch.bytes for c in calls), reverse=True)
+        assert row_call(region, op, DSP, calls[index].scratch.bytes).params == calls[index].params
+        regions.append([replace(region, scratch=calls[index].scratch.bytes)])
+    modules = list(PAIRS.values())
+    assert_native_equals_interpreter(modules * 2, core=DSP, regions=regions * 2)
 
 
 def test_weights_out_of_form_take_the_plain_kernel() -> None:

@@ -57,14 +57,13 @@ def test_native_gives_the_interpreter_s_bytes() -> None:
     [
         depthwise((6, 7, 4), padding=(1, 1, 2, 1)),
         depthwise((6, 7, 4), padding=(1, 1, 1, 2)),
-        depthwise((6, 1, 4)),
         depthwise((4, 6, 5), out_scale=0.01),
         depthwise((4, 6, 5), (3, 5)),
         depthwise((4, 6, 5), activation="relu6", out_scale=1.0),
     ],
 )
 def test_the_general_kernel_takes_the_others(module: Module) -> None:
-    """Two columns of padding, one column, ratios of one half and more, other kernels, a clamp within int8."""
+    """Two columns of padding, ratios of one half and more, other kernels, a clamp within int8."""
     assert call(module).kernel == "depthwise_conv2d_s8_dsp"
 
 

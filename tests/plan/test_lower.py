@@ -19,7 +19,7 @@ from lichen.ir.operator import Operator
 from lichen.ir.parse import parse_module
 from lichen.ir.types import DType, TensorType
 from lichen.plan import Plan, Problem, ProblemError, Step, make_plan
-from lichen.plan.lower import Names, problem_of, scratch_offsets
+from lichen.plan.lower import Names, problem_of
 
 
 def lowered(body: str, inputs: str = "%x : f32[1, 4]", constants: str = "") -> tuple[Problem, Names]:
@@ -150,7 +150,7 @@ def test_scratch_arguments_are_laid_out_in_turn() -> None:
     function = Function("infer", [x], [Operation("scratchy", [x], [y])], [y])
     problem, names = problem_of(function, PLAIN)
     assert (problem.steps[0].scratch, problem.steps[0].scratch_alignment) == (12, 4)
-    assert scratch_offsets(names.call["y"]) == (0, 4)
+    assert names.call["y"].scratch_offsets == (0, 4)
     assert planned(problem).peak == 44
 
 

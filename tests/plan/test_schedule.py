@@ -14,8 +14,9 @@ from lichen.errors import InputError
 from lichen.ir.kernel import PLAIN
 from lichen.ir.module import Module
 from lichen.plan import make_plan, problem_of
-from lichen.plan.schedule import choose, front
+from lichen.plan.schedule import choose, front, with_fast_rows
 from lichen.reading import load
+from lichen.targets.board import load_board
 
 
 @settings(max_examples=6, deadline=None)
@@ -74,3 +75,18 @@ def test_schedules_by_name(lichen_data: Path) -> None:
     assert choose(infer, PLAIN, "auto", 1).arena == schedules[-1].arena
     with pytest.raises(InputError, match="rows is not one of layers, stream, auto"):
         choose(infer, PLAIN, "rows", 1)
+
+
+def test_rows_are_as_fast_as_the_ram_allows(lichen_data: Path) -> None:
+    """Regions stay; more RAM means no less scratch for their kernels; what is planned is what it says, and no more than is allowed."""
+    infer = prepare(load(lichen_data / "models" / "resnet8_int8.tflite")).infer
+    core = load_board("mps2-an386").core
+    leanest = choose(infer, core, "stream", 0)
+    found = [with_fast_rows(infer, core, leanest, ram) for ram in (0, 14_000, 1 << 20)]
+    assert found[0].arena == leanest.arena < found[1].arena <= 14_000 < found[2].arena
+    scratch = [max(region.scratch for region in schedule.regions) for schedule in found]
+    assert 0 < scratch[0] < scratch[1] < scratch[2]
+    for schedule in found:
+        assert [region.calls for region in schedule.regions] == [region.calls for region in leanest.regions]
+        problem, _ = problem_of(infer, core, schedule.regions)
+        assert make_plan(problem, exact=False).peak == schedule.arena

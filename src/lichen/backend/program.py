@@ -9,7 +9,7 @@ from lichen.coding.weights import PLAIN_WEIGHTS, CodedWeights
 from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Function, Module, Operation, State, Value
 from lichen.ir.operator import operator
-from lichen.plan.lower import Names, problem_of, scratch_offsets
+from lichen.plan.lower import Names, problem_of
 from lichen.plan.plan import Plan
 from lichen.plan.planner import make_plan
 from lichen.plan.rows import Region
@@ -174,7 +174,7 @@ def _step(plan: Plan, names: Names, name: str) -> Step | StreamedStep:
 
 
 def _scratch(plan: Plan, step: str, call: KernelCall) -> tuple[int, ...]:
-    return tuple(plan.scratch[step] + offset for offset in scratch_offsets(call))
+    return tuple(plan.scratch[step] + offset for offset in call.scratch_offsets)
 
 
 def place_state(module: Module) -> dict[State, int]:

@@ -110,3 +110,22 @@ class KernelCall:
     accesses: Accesses | None = None
     lean: KernelCall | None = None
     needs: frozenset[str] = frozenset()
+
+    @property
+    def scratch_offsets(self) -> tuple[int, ...]:
+        """Where each scratch argument starts within the scratch of the call."""
+        offsets, end = [], 0
+        for part in self._scratch:
+            offsets.append(-(-end // part.alignment) * part.alignment)
+            end = offsets[-1] + part.bytes
+        return tuple(offsets)
+
+    @property
+    def scratch(self) -> Scratch:
+        """All scratch arguments as one; of no bytes where there are none."""
+        parts, offsets = self._scratch, self.scratch_offsets
+        return Scratch(offsets[-1] + parts[-1].bytes, max(part.alignment for part in parts)) if parts else Scratch(0, 1)
+
+    @property
+    def _scratch(self) -> list[Scratch]:
+        return [argument for argument in self.arguments if isinstance(argument, Scratch)]

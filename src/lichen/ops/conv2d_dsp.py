@@ -18,7 +18,7 @@ _EXACT = 2**23 // 128  # sum of the magnitudes of weights whose products with in
 
 _EXACT_PART = 512  # elements of which that is true whatever the weights
 
-_MOST_SCRATCH = 2048  # bytes of widened patches; where they are more, one patch at a time is the leaner way
+_MOST_SCRATCH = 2048  # bytes of widened patches; where they are more, fewer patches at a time are the leaner way
 
 
 def conv2d_dsp(
@@ -55,17 +55,26 @@ def conv2d_dsp(
     table = Table("weights", stream(words, bias, *scales_dsp(mantissas, shifts, finish)))
     border_run = weights.shape[2] if source.shape[-1] % 4 else 0
 
-    def call(tile: int, lean: KernelCall | None = None) -> KernelCall:
-        scratch = Scratch(4 * tile * words.shape[1] + border_run)
-        return KernelCall(
-            "conv2d_s8_dsp", members | {"tile": tile}, (*views, table, scratch), rows, None, lean, needs(finish)
-        )
+    def call(tile: int, scratch: int, lean: KernelCall | None = None, table: Table = table) -> KernelCall:
+        arguments = *views, table, Scratch(scratch)
+        parts = needs(finish) | ({"two_patches"} if tile == 2 else set())
+        return KernelCall("conv2d_s8_dsp", members | {"tile": tile}, arguments, rows, None, lean, parts)
 
-    single = call(1)
+    patch = 4 * words.shape[1]
+    single = call(1, patch + border_run)
     if not is_exact or rows * params["out_w"] < _TILE - 1:
         return single
-    is_large = 4 * _TILE * words.shape[1] > _MOST_SCRATCH
-    return call(_TILE, lean=single if is_large else None)
+    if _TILE * patch <= _MOST_SCRATCH:
+        return call(_TILE, _TILE * patch + border_run)
+    fewer, in_c = single, source.shape[-1]
+    if in_c % 4 == 0 and params["dilation_w"] == 1 and params["out_w"] > 1:
+        by_columns = weights.reshape(*weights.shape[:2], -1, in_c).swapaxes(1, 2).reshape(channels, 1, -1)
+        words = packed_words(by_columns)
+        assert words is not None
+        table = Table("weights_by_columns", stream(words, bias, *scales_dsp(mantissas, shifts, finish)))
+        together = 2 * weights.shape[1] * (weights.shape[2] + int(params["stride_w"]) * in_c)
+        fewer = call(2, together, single, table)
+    return call(_TILE, _TILE * patch + border_run, fewer)
 
 
 def packed_words(weights: Array) -> Array | None:

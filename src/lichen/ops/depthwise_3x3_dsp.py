@@ -21,7 +21,7 @@ def depthwise_3x3_dsp(
     weights: Array,
     window: Window,
 ) -> KernelCall | None:
-    """The call for `weights` (channels, 3, 3), `None` where the kernel does not serve: other padding, one column, or any ratio of scales."""
+    """The call for `weights` (channels, 3, 3), `None` where the kernel does not serve: wider padding, a clamp within int8, or any ratio of scales."""
     if window.kernel != (3, 3) or not _is_bordered_by_one(window):
         return None
     source, result = operation.operands[0].type, operation.results[0].type
@@ -39,9 +39,9 @@ def depthwise_3x3_dsp(
 
 
 def _is_bordered_by_one(window: Window) -> bool:
-    """Whether each output sees at most one column of padding, and there are at least two."""
+    """Whether each output sees at most one column of padding on each side."""
     right = (window.out_w - 1) * window.stride[1] + 3 - window.padding[2] - window.in_w
-    return window.out_w >= 2 and window.padding[2] <= 1 and right <= 1
+    return window.padding[2] <= 1 and right <= 1
 
 
 def pack(weights: Array, bias: Array, scales: Array) -> Array:
@@ -54,13 +54,9 @@ def pack(weights: Array, bias: Array, scales: Array) -> Array:
     first = (starts[:, None] + [0, 1]).ravel()
     second = first + 2
     columns = weights.transpose(0, 2, 1)
-    words = [
-        columns[first, :, :2],
-        columns[second, :, :2],
-        np.stack([columns[first, :, 2], columns[second, :, 2]], axis=2),
-    ]
-    lanes = np.stack(words, axis=2).reshape(len(first), 9, 2)
-    lanes = np.pad(lanes, ((0, 0), (0, 1), (0, 0))).reshape(-1, 5, 2, 2).transpose(0, 1, 3, 2)
+    lowest = np.stack([columns[first, :, 2], columns[second, :, 2]], axis=2)
+    words = np.stack([columns[first, :, :2], columns[second, :, :2], lowest], axis=2).reshape(len(first), 9, 2)
+    lanes = np.pad(words, ((0, 0), (0, 1), (0, 0))).reshape(-1, 5, 2, 2).transpose(0, 1, 3, 2)
     packed = np.ascontiguousarray(lanes).reshape(len(first), 20).view("<i4")
     return np.concatenate(
         [packed, bias[first, None], bias[second, None], scales[first], scales[second]], axis=1

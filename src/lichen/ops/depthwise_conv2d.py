@@ -107,10 +107,9 @@ class DepthwiseConv2D(Operator):
                 return call
         if core.has("dsp") and _is_in_tiles(operation):
             by_taps = rows.reshape(-1, *window.kernel)
-            direct = depthwise_3x3_dsp(operation, params, views, by_taps, window)
-            if direct is not None:
-                return direct
-            return depthwise_conv2d_dsp(operation, params, views, by_taps, window)
+            return depthwise_3x3_dsp(operation, params, views, by_taps, window) or depthwise_conv2d_dsp(
+                operation, params, views, by_taps, window
+            )
         if core.has("dsp") and is_convolution:
             call = conv2d_dsp(operation, params, views, rows.reshape(-1, *window.kernel))
             if call is not None:

@@ -20,7 +20,7 @@ _GROUP = 4  # channels that are gathered at once
 _ROW = 16  # bytes that describe a row of a tile
 _BEYOND = 8  # bytes behind the input that may be read
 _MOST_SCRATCH = 1536  # bytes for the input of a tile
-_LEAN_SCRATCH = (160, 256)  # the same for each row of the kernel, where one row is computed at a time
+_LEAN_SCRATCH = (160, 256, 512)  # the same for each row of the kernel, where one row is computed at a time
 
 
 @dataclass(frozen=True)

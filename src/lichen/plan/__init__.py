@@ -1,7 +1,7 @@
 """Execution order and memory plan of a function, with an independent checker."""
 
 from lichen.plan.check import PlanError, check_plan
-from lichen.plan.lower import Names, problem_of, scratch_offsets
+from lichen.plan.lower import Names, problem_of
 from lichen.plan.plan import Plan, table
 from lichen.plan.planner import make_plan
 from lichen.plan.problem import Buffer, Problem, ProblemError, Step
@@ -17,6 +17,5 @@ __all__ = [
     "check_plan",
     "make_plan",
     "problem_of",
-    "scratch_offsets",
     "table",
 ]

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from lichen.errors import UnsupportedError
 from lichen.ir.accesses import Accesses
-from lichen.ir.kernel import Core, KernelCall, Scratch
+from lichen.ir.kernel import Core, KernelCall
 from lichen.ir.module import Constant, Function, Operation, State, Value
 from lichen.ir.operator import operator
 from lichen.plan.bound import lower_bound
@@ -98,7 +98,7 @@ def problem_of(
     layers = {name: fitting(name, op) for name, op in operations.items()}
     streamed = {name: inside[op] for name, op in named.items() if op in inside and op is inside[op].operations[-1]}
     row_calls = {
-        name: tuple(recode(op, row_call(one, op, core)) for one in region.passes for op in one.operations)
+        name: tuple(recode(op, row_call(one, op, core, region.scratch)) for one in region.passes for op in one.operations)
         for name, region in streamed.items()
     }
     problem = Problem(
@@ -106,7 +106,7 @@ def problem_of(
         steps=tuple(
             layers[name][1]
             if name in operations
-            else streamed_step(name, streamed[name], buffer, _shared_scratch(row_calls[name]))
+            else streamed_step(name, streamed[name], buffer, [call.scratch for call in row_calls[name]])
             for name in named
             if name in streamed or name in operations
         ),
@@ -115,31 +115,6 @@ def problem_of(
     )
     calls = {name: call for name, (call, _) in layers.items()}
     return problem, Names(buffer, begin, operations, calls, streamed, row_calls)
-
-
-def scratch_offsets(call: KernelCall) -> tuple[int, ...]:
-    """Where each scratch argument of `call` starts within the scratch of its step."""
-    offsets, end = [], 0
-    for part in _scratch(call):
-        offsets.append(-(-end // part.alignment) * part.alignment)
-        end = offsets[-1] + part.bytes
-    return tuple(offsets)
-
-
-def _scratch_size(call: KernelCall) -> tuple[int, int]:
-    """Bytes and alignment of the scratch that a call needs."""
-    parts, offsets = _scratch(call), scratch_offsets(call)
-    return (offsets[-1] + parts[-1].bytes, max(part.alignment for part in parts)) if parts else (0, 1)
-
-
-def _shared_scratch(calls: Sequence[KernelCall]) -> tuple[int, int]:
-    """Bytes and alignment of a scratch that serves one call at a time."""
-    sizes = [_scratch_size(call) for call in calls]
-    return max(size for size, _ in sizes), max(alignment for _, alignment in sizes)
-
-
-def _scratch(call: KernelCall) -> list[Scratch]:
-    return [argument for argument in call.arguments if isinstance(argument, Scratch)]
 
 
 def _roots(function: Function) -> dict[Value, Value]:
@@ -192,7 +167,6 @@ def _step(
             )
     accesses = call.accesses or operator(op.kind).accesses(op)
     held = [i for i, value in enumerate(op.operands) if value in buffer]
-    scratch, scratch_alignment = _scratch_size(call)
     return Step(
         name,
         reads=tuple(buffer[op.operands[i]] for i in held),
@@ -202,8 +176,8 @@ def _step(
             {k: writes + begin.get(op.results[k], 0) for k, writes in accesses.writes.items()},
             accesses.atomic,
         ),
-        scratch=scratch,
-        scratch_alignment=scratch_alignment,
+        scratch=call.scratch.bytes,
+        scratch_alignment=call.scratch.alignment,
         after=after,
     )
 

@@ -8,14 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from lichen.ir.accesses import Accesses, Intervals
+from lichen.ir.kernel import Scratch
 from lichen.ir.module import Value
 from lichen.plan.problem import Part, Rows, Step
 from lichen.plan.rows import Region, Stage, pixel_bytes, row_bytes
 from lichen.plan.slide import step_of
 
 
-def streamed_step(name: str, region: Region, buffer: Mapping[Value, str], scratch: tuple[int, int]) -> Step:
-    """The step of `region`, whose calls need `scratch` bytes, aligned as the second number says. Its results are the tensors needed
+def streamed_step(name: str, region: Region, buffer: Mapping[Value, str], scratches: Sequence[Scratch]) -> Step:
+    """The step of `region`, whose calls need each one of `scratches`, one at a time. Its results are the tensors needed
     outside and the rings; tensors from outside are its operands. Strips come one after the other.
     """
     rings = [place.name for place in (*region.rings, *region.newest.values())]
@@ -29,7 +30,10 @@ def streamed_step(name: str, region: Region, buffer: Mapping[Value, str], scratc
         _touched([(part.reads, part.accesses.reads) for part in parts], given),
         _touched([(part.writes, part.accesses.writes) for part in parts], written),
     )
-    return Step(name, tuple(given), tuple(written), accesses, *scratch, parts=tuple(parts), rings=frozenset(rings))
+    scratch, alignment = max(s.bytes for s in scratches), max(s.alignment for s in scratches)
+    return Step(
+        name, tuple(given), tuple(written), accesses, scratch, alignment, parts=tuple(parts), rings=frozenset(rings)
+    )
 
 
 def _parts(region: Region, buffer: Mapping[Value, str]) -> list[Part]:

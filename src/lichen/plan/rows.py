@@ -162,6 +162,8 @@ class Region:
     strips: tuple[Region, ...] = ()
     newest: Mapping[Value, Value] = field(default_factory=dict)
     """The place of the newest row of tensors that keep it apart; the ring has the rows before it, in order (`plan/slide.py`)."""
+    scratch: int = 0
+    """Bytes of scratch that may be spent on speed: each call takes the fastest kernel that needs no more, or the leanest."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -310,18 +312,33 @@ def _why_whole(value: Value, streams: Streams) -> str | None:
     return None if streams.allows(readers[0], readers[-1] + 1) else "is read by too many operations"
 
 
-def row_call(region: Region, op: Operation, core: Core) -> KernelCall:
-    """The kernel call for rows of `op`: the operator's own if it takes a range of rows, else that for a tensor of one row."""
+def row_call(region: Region, op: Operation, core: Core, scratch: int) -> KernelCall:
+    """The kernel call for rows of `op`, the fastest that needs no more than `scratch` bytes of scratch, or the leanest."""
+    calls = row_calls(region, op, core)
+    return next((call for call in calls if call.scratch.bytes <= scratch), calls[-1])
+
+
+def row_calls(region: Region, op: Operation, core: Core) -> list[KernelCall]:
+    """The kernel calls there are for rows of `op`, from the fastest to the leanest: the operator's own if they take a range of rows and go
+    row by row, else that for a tensor of one row.
+    """
     if op.kind in SPATIAL:
-        call = operator(op.kind).lower(op, core)
-        while call.lean is not None:
-            call = call.lean
+        found: KernelCall | None = operator(op.kind).lower(op, core)
+        calls = []
+        while found is not None:
+            calls.append(found)
+            found = found.lean
         source, result = (region.lies(v).tensor.type.shape for v in (op.operands[0], op.results[0]))
         lengths = int32_params(op, in_length=source[2] * source[3], out_length=result[2] * result[3])
-        return replace(call, params={**call.params, **lengths})
+        return [replace(c, params={**c.params, **lengths}) for c in calls if _goes_by_rows(c) or c.lean is None]
     ones = {v: Value(v.name, v.type.with_shape(1, 1, *v.type.shape[2:])) for v in (*_variables(op), *op.results)}
     small = Operation(op.kind, [ones.get(v, v) for v in op.operands], [ones[v] for v in op.results], op.attributes)
-    return operator(op.kind).lower(small, core)
+    return [operator(op.kind).lower(small, core)]
+
+
+def _goes_by_rows(call: KernelCall) -> bool:
+    """Whether a call does not compute several rows together, for which it would take more scratch than for one."""
+    return call.accesses is None or call.rows is None or call.accesses.count >= call.rows
 
 
 def pixel_bytes(value: Value) -> int:

@@ -24,7 +24,7 @@ from lichen.plan.footprint import Footprints
 from lichen.plan.lower import problem_of
 from lichen.plan.need import Need
 from lichen.plan.planner import sketch
-from lichen.plan.rows import MOST_STAGES, Region, Streams, inputs_by_rows
+from lichen.plan.rows import MOST_STAGES, Region, Streams, inputs_by_rows, row_calls
 from lichen.plan.slide import slid
 from lichen.plan.strips import in_strips
 
@@ -97,6 +97,27 @@ def front(function: Function, core: Core, input_rows: bool = False, rows_again: 
             found.append(schedule)
             limit = min(limit, schedule.arena - 1)
     return found
+
+
+def with_fast_rows(function: Function, core: Core, schedule: Schedule, ram: int) -> Schedule:
+    """The same regions with the fastest kernels for their rows with which the arena still fits into `ram` bytes, or grows not at all."""
+    limit = max(ram, schedule.arena)
+    sizes = {
+        call.scratch.bytes
+        for region in schedule.regions
+        for one in region.passes
+        for op in one.operations
+        for call in row_calls(one, op, core)
+    }
+    best, sizes_left = schedule, sorted(sizes)
+    while sizes_left:  # more scratch, more arena
+        middle = len(sizes_left) // 2
+        regions = tuple(replace(region, scratch=sizes_left[middle]) for region in schedule.regions)
+        found = _planned(function, core, regions)
+        fits = found.arena <= limit
+        best = found if fits else best
+        sizes_left = sizes_left[middle + 1 :] if fits else sizes_left[:middle]
+    return best
 
 
 def _planned(function: Function, core: Core, regions: tuple[Region, ...]) -> Schedule:

@@ -27,7 +27,7 @@
 typedef struct {
     int32_t in_length, out_length; /* elements from one row to the next */
     int16_t in_h, in_w, in_c;
-    int16_t out_w, out_c; /* out_w is 2 or more; out_c as many as in_c, at least four */
+    int16_t out_w, out_c; /* out_c as many as in_c, at least four */
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left; /* stride_w is 1 or 2 */
     int8_t in_zero, out_zero;
     int8_t finish; /* what is known of all ratios of scales: not LICHEN_ANY_RATIO */
@@ -356,7 +356,9 @@ LICHEN_INLINE void lichen_depthwise_3x3_pair_dsp(const lichen_depthwise_3x3_s8_d
     pair->step = step;
     pair->out = (uintptr_t)out;
     pair->stop = p->stride_w == 1 ? pair->x + left * step : out + left * step;
-    loop(pair, is_odd);
+    if (left > 0) {
+        loop(pair, is_odd);
+    }
     pixels = last < p->in_w ? lichen_depthwise_pixels_at_dsp(pair, pair->x, is_odd) : padding;
     lichen_depthwise_finish_dsp(pair->sums, &pair->end, pixels, out + left * step);
 }

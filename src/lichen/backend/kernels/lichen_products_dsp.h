@@ -37,4 +37,12 @@ LICHEN_LOOP int32_t lichen_finish_any_dsp(const lichen_products_dsp *p, const in
     return lichen_clamp_s8(lichen_requantise_dsp(lichen_scale_behind_dsp(scale), sum, p->zero, LICHEN_ANY_RATIO), p->low, p->high);
 }
 
+LICHEN_INLINE int8_t lichen_finish1_dsp(const lichen_products_dsp *p, const int32_t *scale, int32_t sum)
+{
+    if (LICHEN_IS_ANY_RATIO(p->finish)) {
+        return (int8_t)lichen_finish_any_dsp(p, scale, sum);
+    }
+    return (int8_t)lichen_ssat8(lichen_requantise_dsp(lichen_scale_behind_dsp(scale), sum, p->zero, LICHEN_BELOW_HALF));
+}
+
 #endif

@@ -13,22 +13,6 @@
 #define LICHEN_DOT_PAIRS 1
 #endif
 
-/* Adds the products of words `step` apart, an even number, with one pair of channels. */
-LICHEN_INLINE void lichen_dot_steps_dsp(const uint32_t *x, int words, int step, const int32_t *weights, int32_t *a, int32_t *both)
-{
-    const uint32_t *const end = x + step * words;
-    int32_t sum = *a, sum_both = *both;
-    for (; x < end; x += 2 * step, weights += 2) {
-        const uint32_t w0 = (uint32_t)weights[0], w1 = (uint32_t)weights[1], x0 = x[0], x1 = x[step];
-        sum_both = lichen_smlad(x0, w0, sum_both);
-        sum = lichen_smlad(x0, lichen_sxtb16(w0), sum);
-        sum_both = lichen_smlad(x1, w1, sum_both);
-        sum = lichen_smlad(x1, lichen_sxtb16(w1), sum);
-    }
-    *a = sum;
-    *both = sum_both;
-}
-
 #if LICHEN_HAS_DSP && defined(__OPTIMIZE__) && defined(LICHEN_OPTIMIZE_SPEED)
 
 /* Four elements of one patch for one pair of channels. */
@@ -83,33 +67,34 @@ LICHEN_INLINE void lichen_dot2_dsp(const uint32_t *x, int words, const int32_t *
 
 LICHEN_INLINE void lichen_dot1_dsp(const uint32_t *x, int words, const int32_t *weights, int32_t *a, int32_t *both)
 {
-    lichen_dot_steps_dsp(x, words, 1, weights, a, both);
+    int32_t sum = *a, sum_both = *both;
+    for (const uint32_t *const end = x + words; x < end; x += 2, weights += 2) {
+        const uint32_t w0 = (uint32_t)weights[0], w1 = (uint32_t)weights[1];
+        sum_both = lichen_smlad(x[0], w0, sum_both);
+        sum = lichen_smlad(x[0], lichen_sxtb16(w0), sum);
+        sum_both = lichen_smlad(x[1], w1, sum_both);
+        sum = lichen_smlad(x[1], lichen_sxtb16(w1), sum);
+    }
+    *a = sum;
+    *both = sum_both;
 }
 
 LICHEN_INLINE void lichen_dot2_dsp(const uint32_t *x, int words, const int32_t *weights, const int32_t *next, int32_t *a, int32_t *both)
 {
-    lichen_dot_steps_dsp(x, words, 1, weights, a, both);
-    lichen_dot_steps_dsp(x, words, 1, next, a + 1, both + 1);
+    lichen_dot1_dsp(x, words, weights, a, both);
+    lichen_dot1_dsp(x, words, next, a + 1, both + 1);
 }
 
 #endif
 
-LICHEN_INLINE int8_t lichen_finish1_dsp(const lichen_products_dsp *p, const int32_t *scale, int32_t sum)
-{
-    if (LICHEN_IS_ANY_RATIO(p->finish)) {
-        return (int8_t)lichen_finish_any_dsp(p, scale, sum);
-    }
-    return (int8_t)lichen_ssat8(lichen_requantise_dsp(lichen_scale_behind_dsp(scale), sum, p->zero, LICHEN_BELOW_HALF));
-}
-
-/* All channels of one output pixel, two pairs at a time; words of its patch lie `step` apart. */
-LICHEN_INLINE void lichen_tile1_steps_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out, int step)
+/* All channels of one output pixel, two pairs at a time. */
+LICHEN_LOOP void lichen_tile1_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out)
 {
     const int words = p->words, stride = words + 6;
     const int32_t *weights = p->weights;
     int left = p->channels;
     while (left > 0) {
-        const int pairs = LICHEN_DOT_PAIRS == 2 && step == 1 && left > 2 ? 2 : 1;
+        const int pairs = LICHEN_DOT_PAIRS == 2 && left > 2 ? 2 : 1;
         int32_t a[2], b[2] = {0, 0};
         a[0] = weights[0];
         a[1] = pairs == 2 ? weights[stride] : 0;
@@ -122,10 +107,8 @@ LICHEN_INLINE void lichen_tile1_steps_dsp(const lichen_products_dsp *p, const ui
             if (pairs == 2) {
                 lichen_dot2_dsp(x + begin, count, from, from + stride, a, both);
                 b[1] += lichen_second_sum_dsp(a[1], both[1]);
-            } else if (LICHEN_DOT_PAIRS == 2 && step == 1) {
-                lichen_dot1_dsp(x + begin, count, from, a, both);
             } else {
-                lichen_dot_steps_dsp(x + step * begin, count, step, from, a, both);
+                lichen_dot1_dsp(x + begin, count, from, a, both);
             }
             b[0] += lichen_second_sum_dsp(a[0], both[0]);
         }
@@ -139,35 +122,5 @@ LICHEN_INLINE void lichen_tile1_steps_dsp(const lichen_products_dsp *p, const ui
         }
     }
 }
-
-#if defined(LICHEN_OPTIMIZE_SPEED)
-
-LICHEN_LOOP void lichen_tile1_of1_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out)
-{
-    lichen_tile1_steps_dsp(p, x, out, 1);
-}
-
-LICHEN_LOOP void lichen_tile1_of4_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out)
-{
-    lichen_tile1_steps_dsp(p, x, out, 4);
-}
-
-LICHEN_INLINE void lichen_tile1_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out, int step)
-{
-    if (step == 1) {
-        lichen_tile1_of1_dsp(p, x, out);
-    } else {
-        lichen_tile1_of4_dsp(p, x, out);
-    }
-}
-
-#else
-
-LICHEN_LOOP void lichen_tile1_dsp(const lichen_products_dsp *p, const uint32_t *x, int8_t *out, int step)
-{
-    lichen_tile1_steps_dsp(p, x, out, step);
-}
-
-#endif
 
 #endif
