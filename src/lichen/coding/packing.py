@@ -11,7 +11,14 @@ from lichen.ir.module import Array
 
 _ENDS = 6
 """Numbers beside the words of a pair of channels in the stream of `lichen_products_dsp.h`."""
-_BYTES = ("conv2d_s8", "conv2d_s8_mve", "depthwise_conv2d_s8", "depthwise_conv2d_s8_dsp", "depthwise_conv2d_s8_mve")
+_BYTES = (
+    "conv2d_s8",
+    "conv2d_s8_mve",
+    "depthwise_conv2d_s8",
+    "depthwise_conv2d_s8_dsp",
+    "depthwise_3x3_s8_dsp",
+    "depthwise_conv2d_s8_mve",
+)
 
 
 @dataclass(frozen=True)

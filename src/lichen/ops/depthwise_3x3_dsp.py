@@ -32,10 +32,11 @@ def depthwise_3x3_dsp(
         return None
     scales = np.stack(scales_dsp(mantissas, shifts, finish), axis=1)
     bias = folded_bias(operation, weights.reshape(len(weights), -1))
-    table = Table("weights", pack(weights, bias, scales))
+    words, ends = pack(weights, bias, scales)
+    tables = Table("weights", words), Table("channels", ends)
     members = {**params, "in_zero": source.zero_point, "out_zero": result.zero_point, "finish": finish}
     accesses = window.band_accesses(source, result, 1)
-    return KernelCall("depthwise_3x3_s8_dsp", members, (*views, table), window.out_h, accesses)
+    return KernelCall("depthwise_3x3_s8_dsp", members, (*views, *tables), window.out_h, accesses)
 
 
 def _is_bordered_by_one(window: Window) -> bool:
@@ -44,11 +45,11 @@ def _is_bordered_by_one(window: Window) -> bool:
     return window.padding[2] <= 1 and right <= 1
 
 
-def pack(weights: Array, bias: Array, scales: Array) -> Array:
-    """What the kernel reads for each pair of channels, as (pairs, 11) int32.
+def pack(weights: Array, bias: Array, scales: Array) -> tuple[Array, Array]:
+    """What the kernel reads for each pair of channels: weights (pairs, 20) int8, and biases and scales (pairs, 6) int32.
 
     `weights` are (channels, 3, 3), `bias` (channels,), `scales` (channels, 2). Groups of four channels are two pairs each, c and c + 2, then
-    c + 1 and c + 3; the last group ends with the last channel. Bytes of a word are in the order of two words of int16 that SXTB16 makes of it.
+    c + 1 and c + 3; the last group ends with the last channel. Four weights are in the order of the two words of int16 that SXTB16 makes of them.
     """
     starts = np.minimum(np.arange(0, len(weights), 4), len(weights) - 4)
     first = (starts[:, None] + [0, 1]).ravel()
@@ -57,7 +58,5 @@ def pack(weights: Array, bias: Array, scales: Array) -> Array:
     lowest = np.stack([columns[first, :, 2], columns[second, :, 2]], axis=2)
     words = np.stack([columns[first, :, :2], columns[second, :, :2], lowest], axis=2).reshape(len(first), 9, 2)
     lanes = np.pad(words, ((0, 0), (0, 1), (0, 0))).reshape(-1, 5, 2, 2).transpose(0, 1, 3, 2)
-    packed = np.ascontiguousarray(lanes).reshape(len(first), 20).view("<i4")
-    return np.concatenate(
-        [packed, bias[first, None], bias[second, None], scales[first], scales[second]], axis=1
-    ).astype("<i4")
+    ends = [bias[first, None], bias[second, None], scales[first], scales[second]]
+    return np.ascontiguousarray(lanes).reshape(len(first), 20), np.concatenate(ends, axis=1).astype(np.int32)

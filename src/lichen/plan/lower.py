@@ -98,7 +98,9 @@ def problem_of(
     layers = {name: fitting(name, op) for name, op in operations.items()}
     streamed = {name: inside[op] for name, op in named.items() if op in inside and op is inside[op].operations[-1]}
     row_calls = {
-        name: tuple(recode(op, row_call(one, op, core, region.scratch)) for one in region.passes for op in one.operations)
+        name: tuple(
+            recode(op, row_call(one, op, core, region.scratch)) for one in region.passes for op in one.operations
+        )
         for name, region in streamed.items()
     }
     problem = Problem(

@@ -15,9 +15,9 @@
    half of which begins the first output and finishes the last; with stride 2 it is 25. Where flash is dearer than time a loop in C takes
    40.
 
-   weights: for each group of four channels, of which the last may overlap the one before, what two pairs have, c and c + 2, then c + 1 and
-   c + 3: five words that SXTB16 widens to those of the first column and the second, of the third and two biases, then two scales
-   (ops/depthwise_3x3_dsp.py). */
+   For each group of four channels, of which the last may overlap the one before, tables hold two pairs, c and c + 2, then c + 1 and c + 3.
+   weights: five words that SXTB16 widens to those of the first column, the second and the third. channels: two biases and two scales.
+   (ops/depthwise_3x3_dsp.py) */
 #ifndef LICHEN_DEPTHWISE_3X3_S8_DSP_H
 #define LICHEN_DEPTHWISE_3X3_S8_DSP_H
 
@@ -109,23 +109,24 @@ LICHEN_INLINE void lichen_depthwise_finish_dsp(int32_t *sums, const lichen_depth
     out[2] = (int8_t)lichen_ssat8(lichen_requantise_dsp(end->scale2, sums[1], end->zero, LICHEN_BELOW_HALF));
 }
 
-/* What a pair has in flash; returns what the next one has. */
-LICHEN_INLINE const int32_t *lichen_depthwise_weights_dsp(lichen_depthwise_pair_dsp *pair, const int32_t *from)
+/* What a pair has in flash: five words, and six numbers. */
+LICHEN_INLINE void lichen_depthwise_from_flash_dsp(lichen_depthwise_pair_dsp *pair, const int8_t *weights, const int32_t *channels)
 {
+    const uint32_t w0 = lichen_load_word(weights), w1 = lichen_load_word(weights + 4), w2 = lichen_load_word(weights + 8);
+    const uint32_t w3 = lichen_load_word(weights + 12), w4 = lichen_load_word(weights + 16);
     lichen_depthwise_begin_dsp *const begin = &pair->begin;
-    begin->first.first = lichen_sxtb16((uint32_t)from[0]);
-    begin->first.second = lichen_sxtb16_odd((uint32_t)from[0]);
-    begin->first.lowest = lichen_sxtb16((uint32_t)from[1]);
-    begin->second.first = lichen_sxtb16_odd((uint32_t)from[1]);
-    begin->second.second = lichen_sxtb16((uint32_t)from[2]);
-    begin->second.lowest = lichen_sxtb16_odd((uint32_t)from[2]);
-    pair->end.third.first = lichen_sxtb16((uint32_t)from[3]);
-    pair->end.third.second = lichen_sxtb16_odd((uint32_t)from[3]);
-    pair->end.third.lowest = lichen_sxtb16((uint32_t)from[4]);
-    memcpy(pair->begin.bias, from + 5, sizeof pair->begin.bias);
-    memcpy(&pair->end.scale, from + 7, sizeof pair->end.scale);
-    memcpy(&pair->end.scale2, from + 9, sizeof pair->end.scale2);
-    return from + 11;
+    begin->first.first = lichen_sxtb16(w0);
+    begin->first.second = lichen_sxtb16_odd(w0);
+    begin->first.lowest = lichen_sxtb16(w1);
+    begin->second.first = lichen_sxtb16_odd(w1);
+    begin->second.second = lichen_sxtb16(w2);
+    begin->second.lowest = lichen_sxtb16_odd(w2);
+    pair->end.third.first = lichen_sxtb16(w3);
+    pair->end.third.second = lichen_sxtb16_odd(w3);
+    pair->end.third.lowest = lichen_sxtb16(w4);
+    memcpy(begin->bias, channels, sizeof begin->bias);
+    memcpy(&pair->end.scale, channels + 2, sizeof pair->end.scale);
+    memcpy(&pair->end.scale2, channels + 4, sizeof pair->end.scale2);
 }
 
 #if LICHEN_SHORT
@@ -367,13 +368,13 @@ LICHEN_INLINE void lichen_depthwise_3x3_pair_dsp(const lichen_depthwise_3x3_s8_d
 
 /* One row of outputs; `rows` are those of the input, NULL where they are padding, and at least one is not. */
 LICHEN_LOOP void lichen_depthwise_3x3_row_dsp(const lichen_depthwise_3x3_s8_dsp_params *p, const int8_t *const *rows, int8_t *out,
-    const int32_t *weights, lichen_depthwise_3x3_loop_dsp *loop)
+    const int8_t *weights, const int32_t *channels, lichen_depthwise_3x3_loop_dsp *loop)
 {
     for (int c = 0; c < p->in_c; c += 4) {
         const int group = c + 4 <= p->in_c ? c : p->in_c - 4; /* the last four are computed again in part */
-        for (int is_odd = 0; is_odd < 2; is_odd++) {
+        for (int is_odd = 0; is_odd < 2; is_odd++, weights += 20, channels += 6) {
             lichen_depthwise_pair_dsp pair;
-            weights = lichen_depthwise_weights_dsp(&pair, weights);
+            lichen_depthwise_from_flash_dsp(&pair, weights, channels);
             pair.end.zero = p->out_zero;
             lichen_depthwise_3x3_pair_dsp(p, &pair, rows, group, out + group + is_odd, is_odd, loop);
         }
@@ -381,7 +382,7 @@ LICHEN_LOOP void lichen_depthwise_3x3_row_dsp(const lichen_depthwise_3x3_s8_dsp_
 }
 
 LICHEN_KERNEL void lichen_depthwise_3x3_s8_dsp(const lichen_depthwise_3x3_s8_dsp_params *p, lichen_view_s8 in, lichen_view_s8 out,
-    const int32_t *weights, int row_begin, int row_end)
+    const int8_t *weights, const int32_t *channels, int row_begin, int row_end)
 {
     lichen_depthwise_3x3_loop_dsp *const loop = lichen_depthwise_3x3_loop_for_dsp(p->stride_w, p->finish);
     for (int row = row_begin; row < row_end; row++) {
@@ -390,7 +391,7 @@ LICHEN_KERNEL void lichen_depthwise_3x3_s8_dsp(const lichen_depthwise_3x3_s8_dsp
         for (int k = 0; k < 3; k++, y++) {
             rows[k] = y >= 0 && y < p->in_h ? lichen_window_row_s8(in, y, (int)p->in_length) : NULL;
         }
-        lichen_depthwise_3x3_row_dsp(p, rows, lichen_row_s8(out, row, (int)p->out_length), weights, loop);
+        lichen_depthwise_3x3_row_dsp(p, rows, lichen_row_s8(out, row, (int)p->out_length), weights, channels, loop);
     }
 }
 
