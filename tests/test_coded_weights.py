@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -295,19 +296,21 @@ def test_a_budget_of_flash_with_coded_weights(tmp_path: Path, needs: Callable[..
         np.testing.assert_array_equal(executor.run([samples])[0], interpreted(module, samples))
 
 
-@pytest.mark.parametrize("board", ["nano33ble", "pico", "mps3-an547"])
-@pytest.mark.parametrize("way", [Way.TILE, Way.START])
+CHIPS = [*product([Way.TILE, Way.START], ["nano33ble", "pico", "mps3-an547"]), (Way.TILE, "uno")]
+
+
+@pytest.mark.parametrize(("way", "board"), CHIPS, ids=lambda value: value if isinstance(value, str) else value.value)
 def test_convolutions_on_the_chip(way: Way, board: str, tmp_path: Path, needs: Callable[..., None]) -> None:
-    """An ordinary and a depthwise convolution, decoded in tiles of four channels or once: the interpreter's bytes on three cores."""
-    needs("arm-none-eabi-gcc", "qemu-system-arm")
-    module = convolutions()
-    samples = random_samples(module, 2)
+    """An ordinary and a depthwise convolution, decoded in tiles of four channels or once: the interpreter's bytes on four cores."""
+    needs("arm-none-eabi-gcc", "qemu-system-arm", "avr-gcc")
     target = load_board(board)
 
     def choose(layer: Layer, core: Core) -> Place:
         return Place(way, layer.channels(0) if way is Way.TILE else 0)
 
-    for optimize in ("speed", "size"):
+    for optimize, dilation in (("speed", 1), ("size", 2)):
+        module = convolutions(dilation)
+        samples = random_samples(module, 2)
         program = coded_somewhere(choose)(module, target.core, ())
         assert len(program.coding.layers) == 2 and all(
             "coded" in c.kernel for s in program.infer.steps for c in s.calls
@@ -316,23 +319,24 @@ def test_convolutions_on_the_chip(way: Way, board: str, tmp_path: Path, needs: C
         folder.mkdir()
         kernels = kernels_for(optimize, target)
         write_folder(folder, program, emit(program, optimize, kernels.specialised), board, optimize)
-        with open_executor(open_folder(folder), "qemu") as executor:
+        assert target.emulator is not None
+        with open_executor(open_folder(folder), target.emulator.kind) as executor:
             np.testing.assert_array_equal(executor.run([samples])[0], interpreted(module, samples))
 
 
-def convolutions() -> Module:
-    """A 3x3 convolution to 18 channels and a depthwise one behind it."""
+def convolutions(dilation: int) -> Module:
+    """A 3x3 convolution to 18 channels and, not dilated, a depthwise one behind it, of an image of 4x4."""
     rng = np.random.default_rng(1)
-    types = [TensorType((1, 9, 9, c), DType.INT8, Quantisation((0.05,), (-3,), None)) for c in (5, 18, 18)]
+    types = [TensorType((1, 4, 4, c), DType.INT8, Quantisation((0.05,), (-3,), None)) for c in (5, 18, 18)]
     values = [Value(name, type_) for name, type_ in zip("xyz", types, strict=True)]
     operations = []
-    for kind, shape, axis, source, result in (
-        ("conv2d", (18, 3, 3, 5), 0, values[0], values[1]),
-        ("depthwise_conv2d", (1, 3, 3, 18), 3, values[1], values[2]),
+    for kind, shape, axis, pad, source, result in (
+        ("conv2d", (18, 3, 3, 5), 0, dilation, values[0], values[1]),
+        ("depthwise_conv2d", (1, 3, 3, 18), 3, 1, values[1], values[2]),
     ):
         scales = Quantisation(tuple(float(s) for s in rng.uniform(0.005, 0.02, 18)), (0,) * 18, axis)
         data = some_weights(rng, int(np.prod(shape)), 0.7, 15).reshape(shape)
         weights = Constant(f"{kind}_w", TensorType(shape, DType.INT8, scales), data)
-        attributes = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "activation": "none"}
+        attributes = {"stride": (1, 1), "padding": (pad,) * 4, "dilation": (pad, pad), "activation": "none"}
         operations.append(Operation(kind, [source, weights], [result], dict(attributes)))
     return Module("convs", {"infer": Function("infer", [values[0]], operations, [values[-1]])})

@@ -80,15 +80,17 @@ class Layer:
         return self.operation.kind == "dense" and batch_of(self.operation) == 1 and not self.by_rows
 
     def places(self, core: Core) -> list[Place]:
-        """Where it can be decoded, the way of the least memory first, but for tiles of a number of channels between."""
-        if core.has("avr"):
-            return [Place(Way.FUSED)] if self.can_be_fused else []
+        """Where it can be decoded, the way of the least memory first, but for tiles of a number of channels between.
+
+        On AVR plain kernels read weights from flash only, so there none is decoded at the start.
+        """
+        start = [] if core.has("avr") else [Place(Way.START)]
         if self.by_rows:
-            return [Place(Way.START)]
+            return start
         if self.can_be_fused:
-            return [Place(Way.FUSED), Place(Way.START)]
+            return [Place(Way.FUSED), *start]
         tiles = dict.fromkeys(self.channels(most) for most in (0, math.inf))
-        return [*(Place(Way.TILE, channels) for channels in tiles), Place(Way.START)]
+        return [*(Place(Way.TILE, channels) for channels in tiles), *start]
 
     def channels(self, most_bytes: float) -> int:
         """Output channels of a tile of at most so many bytes, or the fewest that can be."""
@@ -101,10 +103,10 @@ class Layer:
 
 
 def codable_layers(program: Program, core: Core) -> dict[Key, Layer]:
-    """The layers of a plain program whose weights can be coded. On AVR kernels read weights from flash only, so there they have to be fused."""
+    """The layers of a plain program whose weights can be coded."""
     found: dict[Key, Layer] = {}
     for step, operation, call in _calls(program):
-        key, packing = key_of(call), packing_of(call)
+        key, packing = key_of(call), packing_of(call, core)
         if key is not None and packing is not None:
             by_rows = isinstance(step, StreamedStep) or (key in found and found[key].by_rows)
             found[key] = Layer(operation, packing, by_rows)
@@ -166,6 +168,8 @@ class _Choice:
 
     def _at_start(self, left: Mapping[Key, Place], room: int) -> list[Key]:
         """Those that are decoded once, in `room` bytes: what saves most instructions a byte first."""
+        if self.core.has("avr"):
+            return []
         saved = {key: self._saved(key) / _aligned(layer) for key, layer in self.layers.items()}
         wanted = [key for key in self.layers if key in left or self.layers[key].by_rows]
         found = []

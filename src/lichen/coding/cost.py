@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from lichen.ir.kernel import Core
 
 _DECODED: Mapping[str, Mapping[str, float]] = {
-    "dense": {"v6m": 35, "mve": 28, "": 31},
-    "sparse": {"v6m": 43, "mve": 34, "": 44},
+    "dense": {"avr": 95, "v6m": 35, "mve": 28, "": 31},
+    "sparse": {"avr": 80, "v6m": 43, "mve": 34, "": 44},
 }
 """Instructions for a code word that becomes a weight in memory, in each form; gaps are words, too."""
 _FUSED: Mapping[str, Mapping[str, float]] = {
-    "dense": {"avr": 130, "v6m": 44, "": 27},
+    "dense": {"avr": 110, "v6m": 44, "": 27},
     "sparse": {"avr": 95, "v6m": 59, "": 39},
 }
 """The same for one that is multiplied."""

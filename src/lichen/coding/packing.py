@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lichen.ir.kernel import Argument, Coded, Decoded, KernelCall, Scratch, Table
+from lichen.ir.kernel import Argument, Coded, Core, Decoded, KernelCall, Scratch, Table
 from lichen.ir.module import Array
 
 _ENDS = 6
@@ -49,6 +49,11 @@ class Packing:
         padded = -(-self.channels // self.step) * self.step if self.ends is not None else self.channels
         return self.table.nbytes * channels // padded
 
+    def of_call(self, call: KernelCall) -> Packing:
+        """The same weights, which another call reads as well."""
+        params = {key: self.call.params[key] if key == "block" else value for key, value in call.params.items()}
+        return replace(self, call=replace(call, params=params))
+
     def decoded_in_call(self, coded: Coded) -> KernelCall:
         """The call that decodes `coded`, some channels at a time, into scratch of its own."""
         arguments = [*self._with(coded), Scratch(self.decoded_bytes(coded.channels or self.channels))]
@@ -71,11 +76,17 @@ class Packing:
         return found
 
 
-def packing_of(call: KernelCall) -> Packing | None:
-    """The weights of `call`; `None` where they cannot be coded."""
+def packing_of(call: KernelCall, core: Core) -> Packing | None:
+    """The weights of `call`, which was lowered for `core`; `None` where they cannot be coded."""
     table = next((a.data for a in call.arguments if isinstance(a, Table) and _is_weights(a)), None)
     if table is None:
         return None
+    if call.kernel in _BYTES and core.has("avr"):
+        # Its loops read weights from flash; those that read RAM go channel by channel.
+        data = _rows(table, call).reshape(-1)
+        one_by_one = replace(call, params={**call.params, "block": 1})
+        step = 1 if call.kernel == "conv2d_s8" else 0
+        return Packing(one_by_one, data, data, None, step, "lichen_decode_all", (data.size,), "lichen_decoder.h")
     if call.kernel in _BYTES:
         # The plain kernel alone computes some channels only: four at a time, or any number where they come one by one.
         step = int(call.params["block"]) if call.kernel == "conv2d_s8" else 0
@@ -98,6 +109,14 @@ def packing_of(call: KernelCall) -> Packing | None:
             call, data.view(np.int8), table, None, 0, "lichen_decode_all_v6m", (table.size,), "lichen_decode_v6m.h"
         )
     return None
+
+
+def _rows(table: Array, call: KernelCall) -> Array:
+    """Weights (channels, taps) of which four channels are interleaved where `block` is 4 (`ops.weights.interleave`)."""
+    rows = table.reshape(int(call.params["out_c"]), -1)
+    blocked = len(rows) - len(rows) % 4 if call.params["block"] == 4 else 0
+    blocks = rows[:blocked].reshape(blocked // 4, rows.shape[1], 4).swapaxes(1, 2).reshape(blocked, rows.shape[1])
+    return np.concatenate([blocks, rows[blocked:]])
 
 
 def _is_weights(argument: Argument) -> bool:

@@ -145,7 +145,7 @@ def code_weights(
     candidates: dict[Key, _Candidate] = {}
     for operation, call in calls:
         key = key_of(call)
-        packing = packing_of(call)
+        packing = packing_of(call, core)
         if key is not None and packing is not None and key in places and key not in candidates:
             candidates[key] = _Candidate(operation, packing, places[key])
     while losers := _losers(candidates, codes := _best_codes(candidates), least_saving is None):
@@ -265,7 +265,7 @@ def _codes(histograms: Sequence[Counts | None]) -> list[Code | None]:
 def _recoded(operation: Operation, call: KernelCall, layer: CodedLayer) -> KernelCall:
     if layer.place.way is Way.FUSED:
         return dense_coded(operation, layer.coded)
-    packing = replace(layer.packing, call=call)
+    packing = layer.packing.of_call(call)
     if layer.place.way is Way.START:
         return packing.decoded_at_start(layer.place.offset)
     decoded = packing.decoded_in_call(layer.coded)
