@@ -121,6 +121,8 @@ def test_training_moves_centroids_together() -> None:
     assert torch.equal(before == 0, after == 0)
     for value in before.unique():
         assert len(after[before == value].unique()) == 1
+    fit(settle_weights(model), x, y, Recipe(epochs=1))  # an ordinary network again
+    assert len(model[3].weight.unique()) > 5
 
 
 @pytest.mark.parametrize("k", [1, 4, 15])

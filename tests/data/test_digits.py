@@ -7,7 +7,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from lichen.data.digits import Digits, load_digits, shrink
+from lichen.data.digits import Digits, hold_out, load_digits, shrink
 from lichen.errors import InputError, MissingToolError
 
 
@@ -47,6 +47,16 @@ def test_a_part_that_cannot_be_stratified_is_refused() -> None:
     for test in (0, 999, 5000):
         with pytest.raises(InputError, match="multiple of 10"):
             load_digits(test=test)
+
+
+def test_validation_part_comes_from_the_training_part(digits: Digits) -> None:
+    """3,000 and 1,000 of the training digits, classes in equal shares, none of them twice, none of the test part."""
+    parts = hold_out(digits)
+    assert (np.bincount(parts.train_y) == 300).all() and (np.bincount(parts.test_y) == 100).all()
+    train, validation, all_ = ({x.tobytes() for x in part} for part in (parts.train_x, parts.test_x, digits.train_x))
+    assert not train & validation and train | validation == all_
+    with pytest.raises(InputError, match="validation part of 4000 digits"):
+        hold_out(digits, 4000)
 
 
 def test_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

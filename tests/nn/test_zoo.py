@@ -19,6 +19,8 @@ from lichen.nn.zoo import (
     cifar_mobilenet,
     digits_cnn,
     digits_mlp,
+    lenet_5,
+    lenet_300_100,
     mcunet_vww1,
     mobilenet_v2,
     mobilenet_v2_architecture,
@@ -42,6 +44,14 @@ def test_mlp_reads_digits_within_an_uno(digits: Digits) -> None:
     model = fit(digits_mlp(), shrink(digits.train_x, 2), digits.train_y, DIGITS_MLP)
     assert accuracy(predict(model, shrink(digits.test_x, 2)), digits.test_y) >= 0.93
     assert sum(p.numel() for p in model.parameters()) <= 20_000
+
+
+def test_lenets_are_those_of_the_papers() -> None:
+    """266,200 and 430,500 weights, as Han et al. count them, beside 410 and 580 biases; ten logits for a digit."""
+    for model, weights, biases in ((lenet_300_100(), 266_200, 410), (lenet_5(), 430_500, 580)):
+        sizes = [p.numel() for p in model.parameters()]
+        assert (sum(sizes[::2]), sum(sizes[1::2])) == (weights, biases)
+        assert model(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
 
 
 def test_initial_weights_depend_on_the_seed_only() -> None:

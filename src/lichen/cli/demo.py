@@ -21,6 +21,9 @@ def register(app: typer.Typer) -> None:
     demo.command("power-plant", epilog="Example: LICHEN_DATA=../data lichen demo power-plant --json")(power_plant)
     demo.command("vision", epilog="Example: lichen demo vision --out build/vision")(vision)
     demo.command("fan", epilog="Example: LICHEN_DATA=../data lichen demo fan --json")(fan)
+    demo.command("compression", epilog="Example: lichen demo compression --seeds 1 --out build/compression")(
+        compression
+    )
     app.add_typer(demo, name="demo")
 
 
@@ -220,6 +223,58 @@ def fan(
         ],
     )
     print(f"published beside it: {TINY_TRAINING}")
+
+
+def compression(
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Keeps weights, compiled models, result.json and the picture compression.png."
+        ),
+    ] = Path("build", "demo-compression"),
+    seeds: Annotated[int, typer.Option(min=1, help="How many networks of each kind, with other initial weights.")] = 5,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A fifth of the epochs: to see it work, not to reach its figures.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Prune two LeNets, share their weights, code them, and run what is left on an emulated Arduino Uno and an emulated Cortex-M4."""
+    with _needing("torch,data,report"):
+        from lichen.demos.compression import draw, run
+        from lichen.demos.deep_compression import CHAINS
+
+    pictures = _can_draw()
+    result = run(progress_bar, lambda remark: messages.print(remark), out, seeds, quick)
+    answer = result.answer()
+    write_json(out / "result.json", answer)
+    if pictures:
+        draw(result, out)
+    kept = "compression.png" if pictures else "no picture"
+    messages.print(f"weights, compiled models, result.json and {kept} are in {out}")
+    if json:
+        print_json(answer)
+        return
+    columns = [
+        "seed",
+        *(f"accuracy {when}" for when in ("float32", "pruned", "shared", "on the chip")),
+        "weights, bytes",
+    ]
+    columns += ["float32 / it", "int8 / it", "RAM, bytes", "flash, bytes", "ms", "same bytes"]
+    for chain in CHAINS:
+        print_table(
+            f"{chain.title} on {chain.board} (1,000 unseen digits; RAM and flash as linked, time {'emulated' if chain.board == 'uno' else 'modelled'})",
+            columns,
+            [
+                [
+                    trial.seed,
+                    *(stage.accuracy for stage in (*trial.stages[:3], trial.stages[-1])),
+                    trial.stages[-1].bytes,
+                    *(f"{ratio:.1f}" for ratio in (trial.ratio_vs_float32, trial.ratio_vs_int8)),
+                    *(trial.ram, trial.flash, trial.milliseconds, trial.identical),
+                ]
+                for trial in result.trials[chain.name]
+            ],
+        )
 
 
 def _rounded(number: float | None) -> int | None:

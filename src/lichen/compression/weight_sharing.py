@@ -80,6 +80,7 @@ def settle_weights(model: nn.Module) -> nn.Module:
         if isinstance(shared, parametrize.ParametrizationList) and isinstance(shared[0], Codebook):
             with torch.no_grad():
                 shared.original.copy_(_on_grid(shared.original))
+            shared.original.grad = None  # has the codebook's shape
             parametrize.remove_parametrizations(module, "weight")
     return model
 

@@ -41,6 +41,20 @@ def load_digits(test: int = 1000, seed: int = 0) -> Digits:
     return Digits(images[rest], classes[rest], images[chosen], classes[chosen])
 
 
+def hold_out(digits: Digits, validation: int = 1000, seed: int = 0) -> Digits:
+    """The training part of `digits` split again: `validation` of its images, equal shares of the classes, are the test part.
+
+    For choices that the test part of `digits` must not see. Raises `InputError` for a part that cannot be shared out equally.
+    """
+    x, y = digits.train_x, digits.train_y
+    if not 0 < validation < len(x) or validation % CLASSES:
+        raise InputError(
+            f"a validation part of {validation} digits is not a multiple of {CLASSES} between 0 and {len(x)}"
+        )
+    chosen, rest = _stratified(y, validation // CLASSES, np.random.default_rng(seed))
+    return Digits(x[rest], y[rest], x[chosen], y[chosen])
+
+
 def shrink(images: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     """Images (n, H, W, C) to (n, H / factor, W / factor, C): each pixel is the mean of a square. H and W are multiples of `factor`."""
     n, height, width, channels = images.shape

@@ -20,6 +20,12 @@ DIGITS_CNN = Recipe(epochs=12, shift=2)
 DIGITS_MLP = Recipe(epochs=60, shift=1)
 """How to train `digits_mlp`: 95 % in a few seconds."""
 
+LENET_300_100 = Recipe(epochs=60, learning_rate=1e-3, shift=1)
+"""How to train `lenet_300_100`: 97 % from 3,000 digits in ten seconds."""
+
+LENET_5 = Recipe(epochs=12, learning_rate=3e-3, shift=2)
+"""How to train `lenet_5`: 98 % from 3,000 digits in half a minute."""
+
 MCUNET_VWW1 = parse(
     "k3s2c16 16k3c8 48k3s2c16 48k3c16r 48k3c16r 48k7s2c24 144k3c24r 120k5c24r 144k7s2c40 240k7c40r 240k3c48 192k3c48r "
     "240k5s2c96 480k3c96r 384k3c96r 288k7c160"
@@ -73,6 +79,28 @@ def resnet8(width: float = 1.0, seed: int = 0) -> nn.Module:
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
             nn.Linear(third, 10),
+        ),
+    )
+
+
+def lenet_300_100(seed: int = 0) -> nn.Module:
+    """28x28x1 digits -> 10 logits: the dense network of LeCun et al. (1998), 266,610 parameters."""
+    return _seeded(
+        seed,
+        lambda: nn.Sequential(
+            *(nn.Flatten(), nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10)),
+        ),
+    )
+
+
+def lenet_5(seed: int = 0) -> nn.Module:
+    """28x28x1 digits -> 10 logits: LeNet-5 as Caffe has it, with ReLU after the convolutions, 431,080 parameters."""
+    return _seeded(
+        seed,
+        lambda: nn.Sequential(
+            *(nn.Conv2d(1, 20, 5), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(20, 50, 5), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Flatten(), nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10)),
         ),
     )
 
