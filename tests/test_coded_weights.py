@@ -153,6 +153,13 @@ def test_a_pruned_network_of_250_kilobytes_runs_on_an_atmega(tmp_path: Path, nee
         np.testing.assert_array_equal(executor.run([samples])[0], interpreted(module, samples))
 
 
+@pytest.mark.parametrize("name", ["hello_world_int8", "micro_speech_quantized", "person_detect"])
+def test_shared_models_whose_weights_are_all_coded(name: str, lichen_data: Path) -> None:
+    """Whatever can be coded is, decoded anywhere: the interpreter's bytes, as plain weights give them."""
+    module = load(lichen_data / "models" / f"{name}.tflite")
+    assert_native_equals_interpreter([module], samples=3, core=DSP, lowered=coded_somewhere(anywhere(0)))
+
+
 def damaged_table(model: ModelFolder) -> None:
     """Flips a bit of the first code words in the generated C."""
     header = model.path / f"{model.name}_weights.h"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from coded import anywhere, coded_somewhere
 from conv_strategies import chains, convolutional_graphs
+from lichen.backend.program import plan_module
 from lichen.ir.kernel import Core
 from lichen.ir.module import Module
 from lichen.plan.rows import Region, Streams, can_stream
 from lichen.plan.slide import slid
-from native_check import CORES, assert_native_equals_interpreter
+from native_check import CORES, Lowered, assert_native_equals_interpreter
 
 
 @st.composite
@@ -48,9 +51,12 @@ def test_newest_rows_apart_give_the_same_bytes(modules: list[Module], core: Core
     assert_native_equals_interpreter(modules, 0, 2, core=core, regions=regions)
 
 
+@pytest.mark.parametrize("lowered", [plan_module, coded_somewhere(anywhere(0))], ids=["plain", "coded"])
 @settings(max_examples=2, deadline=None, phases=[Phase.generate])
 @given(cases=st.lists(streamed(), min_size=16, max_size=16), core=st.sampled_from(CORES))
-def test_every_schedule_gives_the_same_bytes(cases: list[tuple[Module, list[Region]]], core: Core) -> None:
-    """Kernels of 1 to 7, strides of 1 to 3, SAME and VALID, odd sizes, residuals across the cuts, depthwise behind them."""
+def test_every_schedule_gives_the_same_bytes(
+    lowered: Lowered, cases: list[tuple[Module, list[Region]]], core: Core
+) -> None:
+    """Plain weights and coded ones, kernels of 1 to 7, strides of 1 to 3, SAME and VALID, odd sizes, residuals across the cuts, depthwise behind them."""
     modules, regions = zip(*cases, strict=True)
-    assert_native_equals_interpreter(modules, 0, 2, 1e-3, 1e-3, core, regions=regions)
+    assert_native_equals_interpreter(modules, 0, 2, 1e-3, 1e-3, core, regions=regions, lowered=lowered)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from coded import anywhere, coded_somewhere
 from conv_strategies import convolutional_graphs
+from lichen.backend.program import plan_module
 from lichen.ir.kernel import Core
 from lichen.ir.module import Module
 from lichen.plan.rows import Region, Streams
 from lichen.plan.strips import in_strips
-from native_check import CORES, assert_native_equals_interpreter
+from native_check import CORES, Lowered, assert_native_equals_interpreter
 
 
 @st.composite
@@ -33,12 +36,15 @@ def in_strips_at_random(draw: st.DrawFn) -> tuple[Module, list[Region]]:
     return module, regions
 
 
+@pytest.mark.parametrize("lowered", [plan_module, coded_somewhere(anywhere(0))], ids=["plain", "coded"])
 @settings(max_examples=2, deadline=None, phases=[Phase.generate])
 @given(
     cases=st.lists(in_strips_at_random(), min_size=16, max_size=16),
     core=st.sampled_from(CORES),
 )
-def test_every_number_of_strips_gives_the_same_bytes(cases: list[tuple[Module, list[Region]]], core: Core) -> None:
-    """Kernels of 1 to 7, strides of 1 to 3, SAME and VALID, uneven strips, residuals across the cuts, depthwise behind them."""
+def test_every_number_of_strips_gives_the_same_bytes(
+    lowered: Lowered, cases: list[tuple[Module, list[Region]]], core: Core
+) -> None:
+    """Plain weights and coded ones, kernels of 1 to 7, strides of 1 to 3, SAME and VALID, uneven strips, residuals across the cuts, depthwise behind them."""
     modules, regions = zip(*cases, strict=True)
-    assert_native_equals_interpreter(modules, 0, 2, 1e-3, 1e-3, core, regions=regions)
+    assert_native_equals_interpreter(modules, 0, 2, 1e-3, 1e-3, core, regions=regions, lowered=lowered)
