@@ -160,6 +160,18 @@ def test_shared_models_whose_weights_are_all_coded(name: str, lichen_data: Path)
     assert_native_equals_interpreter([module], samples=3, core=DSP, lowered=coded_somewhere(anywhere(0)))
 
 
+def test_tiles_fit_the_ram_of_an_atmega(tmp_path: Path, needs: Callable[..., None]) -> None:
+    """A batch on `uno` is decoded in tiles as large as 2 kB allow, from a fraction of the flash, to the same bytes."""
+    needs("avr-gcc")
+    module = dense_module([64, 60, 48, 10], 0.1, batch=3, spread=4)
+    built = compile_model(module, "uno", tmp_path / "model", weights="coded")
+    assert {layer.place.way for layer in built.coded} == {Way.TILE} and built.weights < built.plain_weights / 2
+    assert built.ram <= load_board("uno").ram
+    samples = random_samples(module, 2)
+    with open_executor(open_folder(built.path), "simavr") as executor:
+        np.testing.assert_array_equal(executor.run([samples])[0], interpreted(module, samples))
+
+
 def damaged_table(model: ModelFolder) -> None:
     """Flips a bit of the first code words in the generated C."""
     header = model.path / f"{model.name}_weights.h"

@@ -36,7 +36,7 @@ from lichen.targets.fit import refuse_hopeless
 from lichen.targets.folder import ModelFolder, open_folder
 
 _STACK_AND_LINK = 2048
-"""Bytes of RAM that are not given to decoded weights, and a sixty-fourth of it all."""
+"""Bytes of RAM that are not given to decoded weights, and a sixty-fourth of it all; but at most a quarter."""
 
 
 @dataclass(frozen=True)
@@ -292,7 +292,9 @@ def _room(board: Board | None, ram: int | None) -> int:
     """Bytes of RAM for arena, state and weights decoded once."""
     if ram is not None:
         return ram
-    return 1 << 40 if board is None else board.ram - board.ram // 64 - _STACK_AND_LINK
+    if board is None:
+        return 1 << 40
+    return board.ram - min(board.ram // 64 + _STACK_AND_LINK, board.ram // 4)
 
 
 def _measure(folder: Path, board: Board) -> tuple[int | None, int | None, tuple[str, ...]]:
