@@ -11,6 +11,7 @@ from lichen.targets.folder import ModelFolder, open_folder
 
 IMAGE = {"name": "x", "shape": [1, 4, 2, 1], "dtype": "int8", "scale": 0.1, "zero_point": 0, "offset": 0, "bytes": 8}
 TENSOR = {"name": "x", "shape": [1, 4], "dtype": "int8", "scale": 0.1, "zero_point": 0, "offset": 0, "bytes": 4}
+OP = {"name": "y", "kind": "dense", "macs": 1, "results": []}
 GOOD = {
     **{"format": 1, "name": "toy", "board": "uno", "optimize": "size", "digest": "0123456789abcdef"},
     **{"macs": 0, "arena_bytes": 4, "state_bytes": 0, "weights_bytes": 0},
@@ -54,6 +55,9 @@ def test_a_generated_folder_opens(compile_model: Callable[..., ModelFolder]) -> 
         (GOOD | {"outputs": [TENSOR | {"rows": 1}]}, "has rows, which only inputs of the inference have"),
         (GOOD | {"inputs": [IMAGE | {"rows": 2}]}, "has no toy.c"),
         (GOOD | {"state": [TENSOR]}, "does not lie in the 0 bytes of state"),
+        (GOOD | {"decoded_bytes": -1}, "'decoded_bytes' is -1 but must be a whole number"),
+        (GOOD | {"ops": [OP | {"coded": {}}]}, "'coded of y' is no array"),
+        (GOOD | {"ops": [OP | {"coded": [{"name": "y"}]}]}, r"'coded of y\[0\].form' is missing"),
         (GOOD | {"files": {"../toy.h": ""}}, "the generated files' digests"),
         ("[" * 100000, "not valid JSON"),
         (GOOD, "has no toy.c"),

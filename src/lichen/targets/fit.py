@@ -35,7 +35,9 @@ def _ram_parts(size: ImageSize, model: ModelFolder | None) -> Iterable[tuple[str
     """What lives in RAM, the firmware's one variable `device` taken apart into arena, state and the link's buffers."""
     for symbol in size.symbols:
         if symbol.in_ram and model is not None and symbol.name == "device":
-            arena, state, decoded = (int(model.manifest[f"{key}_bytes"]) for key in ("arena", "state", "decoded"))
+            arena, state, decoded = (
+                int(model.manifest.get(f"{key}_bytes", 0)) for key in ("arena", "state", "decoded")
+            )
             link = symbol.bytes - arena - state - decoded
             yield from (("arena", arena), ("state", state), ("decoded weights", decoded), ("link", link))
         elif symbol.in_ram:
@@ -48,7 +50,7 @@ def refuse_hopeless(model: ModelFolder, board: Board) -> None:
     For networks so large that they cannot be compiled for the board's core: on AVR no array exceeds 32 KiB and no address 64 KiB.
     """
     keys = "weights", "arena", "state", "decoded"
-    weights, arena, state, decoded = (int(model.manifest[f"{key}_bytes"]) for key in keys)
+    weights, arena, state, decoded = (int(model.manifest.get(f"{key}_bytes", 0)) for key in keys)
     problems = []
     if weights > board.flash:
         problems.append(f"{_short('flash', weights, board.flash)} for the weights alone{_largest_tables(model)}")

@@ -78,9 +78,7 @@ _MANIFEST: _Schema = {
     "macs": _whole(0, _MOST_MACS),
     "arena_bytes": _whole(1, _MOST),
     "state_bytes": _SIZE,
-    "decoded_bytes": _SIZE,
     "weights_bytes": _SIZE,
-    "plain_weights_bytes": _SIZE,
     "state": [_TENSOR],
     "inputs": [_TENSOR],
     "outputs": [_TENSOR],
@@ -154,7 +152,11 @@ def _fault_of_functions(manifest: Mapping[str, Any]) -> str | None:
 
 
 def _fault_of_coding(manifest: Mapping[str, Any]) -> str | None:
-    """The same for what coding gave the weights of an operator, which need not be coded."""
+    """The same for what coding gave the weights, which need not be coded, least of all by an older Lichen."""
+    sizes = [key for key in ("decoded_bytes", "plain_weights_bytes") if key in manifest]
+    fault = _fault(manifest, dict.fromkeys(sizes, _SIZE), "")
+    if fault:
+        return fault
     ops = [op for function in (manifest, *manifest.get("functions", {}).values()) for op in function["ops"]]
     faults = (_fault(op["coded"], _CODED, f"coded of {op['name']}") for op in ops if "coded" in op)
     return next(filter(None, faults), None)
