@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from lichen.compiler import analyze
-from lichen.data.digits import hold_out, load_digits
-from lichen.demos.compression import Result, Trial, int8_module
+from lichen.data.digits import load_digits
+from lichen.demos.compression import Result, Trial, int8_module, three_fifths
 from lichen.demos.deep_compression import LENET_5, LENET_300_100
 from lichen.frontends import load
 from lichen.ir.interpret import Interpreter
@@ -88,7 +88,7 @@ def test_figures_come_from_the_artefacts(demo: tuple[dict[str, Any], Path], name
 
     tables = table_bytes((out / "coded" / f"{name}_weights.h").read_text())
     assert answer["ratio_vs_float32"] == pytest.approx(4 * parameters / tables)
-    calibration = hold_out(digits).train_x[:200]
+    calibration = three_fifths(digits).train_x[:200]
     plain = analyze(int8_module(model, calibration, name, "channel"), "uno").weights
     assert answer["ratio_vs_int8"] == pytest.approx(plain / tables, rel=0.01)
 

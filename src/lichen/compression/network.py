@@ -20,7 +20,10 @@ from lichen.nn.stored_weights import take_weights
 
 ZOO: Mapping[str, Callable[..., nn.Module]] = {
     build.__name__: build
-    for build in (zoo.digits_cnn, zoo.digits_mlp, zoo.cifar_mobilenet, zoo.resnet8, zoo.mcunet_vww1, zoo.mobilenet_v2)
+    for build in (
+        *(zoo.digits_cnn, zoo.digits_mlp, zoo.lenet_300_100, zoo.lenet_5),
+        *(zoo.cifar_mobilenet, zoo.resnet8, zoo.mcunet_vww1, zoo.mobilenet_v2),
+    )
 }
 
 
