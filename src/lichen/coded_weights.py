@@ -106,7 +106,7 @@ def codable_layers(program: Program, core: Core) -> dict[Key, Layer]:
     """The layers of a plain program whose weights can be coded."""
     found: dict[Key, Layer] = {}
     for step, operation, call in _calls(program):
-        key, packing = key_of(call), packing_of(call, core)
+        key, packing = key_of(operation, call), packing_of(call, core)
         if key is not None and packing is not None:
             by_rows = isinstance(step, StreamedStep) or (key in found and found[key].by_rows)
             found[key] = Layer(operation, packing, by_rows)

@@ -101,7 +101,8 @@ def _alike(operation: Operation, call: KernelCall) -> object:
         if isinstance(argument, Table):
             return str(argument.data.dtype), argument.data.tobytes()
         if isinstance(argument, Coded):
-            return argument.role, argument.words.tobytes(), argument.values.table.tobytes()
+            codes = [code.table.tobytes() for code in (argument.values, argument.gaps) if code is not None]
+            return argument.words.tobytes(), *codes, argument.escape, argument.channels
         if isinstance(argument, Decoded):
             return argument.offset, argument.dtype
         return type(argument), _type(operation, argument)

@@ -21,11 +21,12 @@ from lichen.coding.stream import Codes, Symbols
 from lichen.ir.accesses import Accesses, whole
 from lichen.ir.kernel import Coded, CodeTable, Core, Decoded, KernelCall, Table
 from lichen.ir.module import Constant, Operation, State
+from lichen.ops.dense import batch_of
 from lichen.ops.dense_coded import dense_coded
 from lichen.ops.weights import constant_operand
 
 Key: TypeAlias = tuple[str, bytes]
-"""A kernel and the bytes of its table of weights: the frozen part of a model has the same in `infer` and in `learn`."""
+"""What is computed, and the bytes of its table of weights: the frozen part of a model has the same in `infer` and in `learn`."""
 
 DECODER_BYTES = 900
 """Code of the decoder and of the check of tables, which coding has to save at least."""
@@ -98,7 +99,7 @@ class CodedWeights:
 
     def recode(self, operation: Operation, call: KernelCall) -> KernelCall:
         """`call` with the weights as they lie in flash."""
-        key = key_of(call)
+        key = key_of(operation, call)
         layer = None if key is None else self.layers.get(key)
         return call if layer is None else _recoded(operation, call, layer)
 
@@ -127,10 +128,14 @@ PLAIN_WEIGHTS = CodedWeights()
 """All weights lie in flash as their kernels read them."""
 
 
-def key_of(call: KernelCall) -> Key | None:
-    """What stands for the weights of a call; `None` where it has none."""
+def key_of(operation: Operation, call: KernelCall) -> Key | None:
+    """What stands for the weights of a call; `None` where it has none. Calls of one key are decoded in the same way: rows and strips of a layer,
+    but not a convolution whose weights happen to be those of a fully connected layer.
+    """
     tables = [a for a in call.arguments if isinstance(a, Table) and a.role == "weights"]
-    return (call.kernel, tables[0].data.tobytes()) if tables else None
+    kind = (operation.kind, batch_of(operation)) if operation.kind == "dense" else operation.kind
+    what = kind, call.kernel, call.params.get("out_c"), call.params.get("block")
+    return (repr(what), tables[0].data.tobytes()) if tables else None
 
 
 def code_weights(
@@ -144,7 +149,7 @@ def code_weights(
     """
     candidates: dict[Key, _Candidate] = {}
     for operation, call in calls:
-        key = key_of(call)
+        key = key_of(operation, call)
         packing = packing_of(call, core)
         if key is not None and packing is not None and key in places and key not in candidates:
             candidates[key] = _Candidate(operation, packing, places[key])
