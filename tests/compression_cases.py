@@ -66,9 +66,12 @@ kind = "quantise_aware"
 weight_bits = 5
 sensitivity = 30
 training = { epochs = 1, batch_size = 16, learning_rate = 1e-3 }
+
+[[stage]]
+kind = "code"
 """
 
-STAGES = ("float32", "int8", "distil", "prune", "quantise_aware")
+STAGES = ("float32", "int8", "distil", "prune", "quantise_aware", "code")
 
 
 def three_patterns(n: int = 150, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

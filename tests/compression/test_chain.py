@@ -52,7 +52,7 @@ def test_stages_and_ratios(done: Compressed) -> None:
     assert list(answer) == ["stages", "ratio_vs_float32", "ratio_vs_int8"]
     assert [stage["name"] for stage in answer["stages"]] == list(STAGES)
     assert list(answer["stages"][0]) == ["name", "accuracy", "weights_bytes", "flash_bytes", "macs"]
-    first, plain, _, pruned, last = done.stages
+    first, plain, _, pruned, _, last = done.stages
     assert answer["ratio_vs_float32"] == first.weights_bytes / last.weights_bytes > 4
     assert answer["ratio_vs_int8"] == plain.weights_bytes / last.weights_bytes > 1
     assert pruned.macs <= 0.6 * first.macs and pruned.flash_bytes < first.flash_bytes  # type: ignore[operator]
@@ -72,7 +72,7 @@ def test_figures_are_those_of_the_artefacts(done: Compressed, name: str, needs: 
         with FlopCounterMode(display=False) as counter:
             program.module()(x[:1])
     assert counter.get_total_flops() == 2 * figures.macs
-    if name in ("int8", "quantise_aware"):
+    if name in ("int8", "quantise_aware", "code"):
         module = from_torch(program)
         source = module.infer.inputs[0].type
         stored = np.clip(np.rint(data.test_x / np.float32(source.scale)) + source.zero_point, -128, 127).astype(np.int8)
@@ -81,7 +81,7 @@ def test_figures_are_those_of_the_artefacts(done: Compressed, name: str, needs: 
     model = open_folder(folder / "compiled")
     size = build_firmware(model, load_board("nano33ble")).size
     assert size.flash == figures.flash_bytes
-    if name in ("int8", "quantise_aware"):
+    if name in ("int8", "quantise_aware", "code"):
         tables = [s.bytes for s in size.symbols if s.name.startswith(model.weights_prefix)]
         assert sum(tables) == figures.weights_bytes
     else:
@@ -116,7 +116,7 @@ def test_interrupted_at_every_stage_it_ends_with_the_same_bytes(done: Compressed
         assert len(list((tmp_path / "out").iterdir())) == expected
     reused: list[bool] = []
     compress_recipe(recipe, tmp_path / "out", done=lambda figures, was_there: reused.append(was_there))
-    assert reused == [True, True, True, True, False]
+    assert reused == [True, True, True, True, False, False]
     uninterrupted = {k: v for k, v in tree(done.folder).items() if k not in ("result.json", "compression.png")}
     assert tree(tmp_path / "out") == uninterrupted
 
@@ -148,7 +148,7 @@ def test_what_has_changed_is_done_again(done: Compressed, tmp_path: Path) -> Non
         (out / name).write_bytes(content)
     reused: list[bool] = []
     again = compress_recipe(read_recipe(recipe), out, done=lambda figures, was_there: reused.append(was_there))
-    assert reused == [True, True, True, True, False]
+    assert reused == [True, True, True, True, False, False]
     assert again.sensitivity is None and done.sensitivity is not None
     assert [layer["name"] for layer in done.sensitivity["layers"]] == ["0", "3", "7"]
     assert again.stages == done.stages  # the report changes nothing
@@ -180,3 +180,41 @@ def test_a_layer_that_is_kept_stays_float(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"recipe\.toml:\d+: .*no module 'head'; it has 0, 1"):
         compress_recipe(wrong, tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_deep_compression_goes_through(tmp_path: Path) -> None:
+    """Sparse, then shared, then quantised with a scale a layer, then coded: as many zeros and as few values as asked for, fewer bytes, the same answers."""
+    stages = """\
+[[stage]]
+kind = "sparsify"
+density = 0.25
+training = { epochs = 2, batch_size = 16 }
+[[stage]]
+kind = "share"
+clusters = 6
+training = { epochs = 1, batch_size = 16, learning_rate = 1e-3 }
+[[stage]]
+kind = "quantise"
+weight_scale = "tensor"
+[[stage]]
+kind = "code"
+"""
+    recipe = read_recipe(
+        kitchen(
+            tmp_path,
+            RECIPE.partition("[teacher]")[0].replace('"tiny:cnn"', '"tiny:cnn"\narguments = { width = 24 }') + stages,
+        )
+    )
+    done = compress_recipe(recipe, tmp_path / "out")
+    sparse = torch.export.load(tmp_path / "out" / "2-sparsify" / "model.pt2").state_dict
+    weights = [p for p in sparse.values() if p.dim() > 1]
+    assert all(abs((p != 0).float().mean().item() - 0.25) < 0.02 for p in weights)
+    graph = from_torch(torch.export.load(tmp_path / "out" / "4-quantise" / "model.pt2"))
+    for constant in graph.constants():
+        if constant.type.dtype.numpy == np.int8 and constant.name.startswith(
+            "t7"
+        ):  # folding scales channels of others apart
+            assert len(np.unique(constant.data)) <= 7 and (constant.data != 0).mean() <= 0.27
+    quantised, coded = done.stages[-2:]
+    assert coded.accuracy == quantised.accuracy and coded.weights_bytes < 0.6 * quantised.weights_bytes
+    assert done.ratio_vs_float32 > 8

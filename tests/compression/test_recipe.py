@@ -26,7 +26,7 @@ def test_what_a_recipe_says_arrives(tmp_path: Path) -> None:
     """Tables, inline tables, defaults, and the recipe's seed in every training; another seed takes its place everywhere."""
     path = kitchen(tmp_path)
     recipe = read_recipe(path)
-    distil, prune, aware = recipe.stage
+    distil, prune, aware, _ = recipe.stage
     assert isinstance(distil, DistilStage) and isinstance(prune, PruneStage) and isinstance(aware, QuantiseAwareStage)
     assert recipe.data.file == tmp_path / "data.npz" and recipe.optimize == "speed"
     assert recipe.training == Training(epochs=2, batch_size=16, seed=3)
@@ -37,7 +37,7 @@ def test_what_a_recipe_says_arrives(tmp_path: Path) -> None:
     assert (aware.weight_bits, aware.training.learning_rate, aware.training.seed) == (5, 1e-3, 3)
     assert read_recipe(path, seed=7).stage[0].training.seed == 7  # type: ignore[attr-defined]
     kitchen(tmp_path, RECIPE + '\n[[stage]]\nkind = "distil"\nname = "again"\n')
-    with pytest.raises(InputError, match="comes after 'quantise_aware', which quantises"):
+    with pytest.raises(InputError, match="stage 'again' would undo what 'code' has done"):
         read_recipe(path)
 
 
@@ -65,6 +65,8 @@ WRONG = {
     "wrong argument": ("width = 12", "depth = 12", r":15: tiny:cnn cannot be called with depth=12"),
     "too few logits": ('"tiny:cnn"\n\n', '"tiny:cnn"\narguments = { classes = 2 }\n\n', r":8: the network makes \[2, 2\] of two samples where 3 logits"),
     "other classes": ("width = 12", "classes = 4", r":15: the teacher has other classes than the network"),
+    "code of floats": ('kind = "distil"\ntraining = { epochs = 1, batch_size = 16 }', 'kind = "code"', r":21: stage 'code' codes int8 weights; put a stage that quantises in front"),
+    "shared weights trained apart": ('kind = "prune"\nmacs = 0.6\nsteps = 2', 'kind = "share"\nclusters = 4', r":3\d: stage 'quantise_aware' would train shared weights apart"),
     "nobody to follow": (RECIPE[RECIPE.index("[teacher]") : RECIPE.index("[[stage]]")], "", r":14: stage 'distil' follows a teacher"),
     "a teacher that knows nothing": ("[teacher.training]\nepochs = 2\nbatch_size = 16\n", "", r":14: \[teacher\] needs either weights or"),
     "NaN weights": ('"tiny:cnn"\n\n', '"tiny:broken"\n\n', r":8: tiny:broken begins with '0.weight', which holds a value that is not a finite"),

@@ -27,18 +27,24 @@ from lichen import __version__
 from lichen.compiler import compile_model
 from lichen.compression.distillation import Distillation, distil, distillation_loss
 from lichen.compression.footprint import footprints
+from lichen.compression.magnitude_pruning import CubicSchedule, prune_weights
 from lichen.compression.materials import Materials, digest_of, gather
 from lichen.compression.quantisation_aware import quantise_aware
 from lichen.compression.recipe import (
+    INT8_PLACE,
+    CodeStage,
     DistilStage,
     PruneStage,
     QuantiseAwareStage,
     QuantiseStage,
     Recipe,
+    ShareStage,
+    SparsifyStage,
     Stage,
     TeacherTable,
 )
 from lichen.compression.sensitivity import sensitivity
+from lichen.compression.weight_sharing import settle_weights, share_weights
 from lichen.device.executor import open_executor
 from lichen.errors import DoesNotFitError, InputError, MissingToolError
 from lichen.frontends.pt2_archive import read_program
@@ -56,6 +62,7 @@ from lichen.targets.folder import open_folder
 FLOAT, INT8, TEACHER = "float32", "int8", "teacher"
 """Stages that a recipe does not name: the network as trained, the same in int8 without more ado, whom it learns from."""
 
+_PLAIN_INT8 = QuantiseStage(kind=INT8, name=INT8)
 _PROGRAM, _FIGURES, _COMPILED = "model.pt2", "stage.json", "compiled"
 _UNFINISHED = ".unfinished"
 
@@ -129,7 +136,7 @@ def compress_recipe(
     """
     materials = gather(recipe)
     chain = _Chain(materials, out, watch)
-    stages = [Stage(FLOAT, FLOAT), Stage(INT8, INT8), *recipe.stage]
+    stages = [Stage(kind=FLOAT, name=FLOAT), _PLAIN_INT8, *recipe.stage]
     found: list[Figures] = []
     report: dict[str, Any] | None = None
     before: Path | None = None
@@ -146,7 +153,7 @@ def compress_recipe(
         figures, extra = _read(folder)
         found.append(figures)
         report = extra or report
-        if stage.kind != INT8:
+        if stage is not _PLAIN_INT8:
             digest, before = own, folder
         if done is not None:
             done(figures, was_there)
@@ -200,8 +207,10 @@ class _Chain:
 
     def run(self, stage: Stage, before: Path | None, into: Path) -> None:
         """The stage, from the folder `before`, into a folder."""
-        program = self._program(stage, before, into)
-        save_program(program, into / _PROGRAM)
+        if isinstance(stage, CodeStage) and before is not None:
+            shutil.copyfile(before / _PROGRAM, into / _PROGRAM)
+        else:
+            save_program(self._program(stage, before, into), into / _PROGRAM)
         figures = self._measure(stage, into)
         (into / _FIGURES).write_text(json.dumps(asdict(figures)), "utf-8")
 
@@ -236,10 +245,21 @@ class _Chain:
                 self._loss(stage),
                 self._epochs(stage.name),
             )
-        calibrating = stage if isinstance(stage, QuantiseStage) else QuantiseStage(INT8)
-        samples = to_tensor(self.data.train_x[: calibrating.calibration])
-        quantises = self._choice(calibrating, model, into)
-        return quantize(model, self.example, [samples], calibrating.observer, quantises=quantises)
+        if isinstance(stage, SparsifyStage):
+            schedule = CubicSchedule(stage.begin, stage.end, stage.every)
+            watched, loss = self._epochs(stage.name), self._loss(stage)
+            prune_weights(model, *self._samples, stage.density, stage.training, watched, loss, schedule, stage.scope)
+            return export(model, self.example)
+        if isinstance(stage, ShareStage):
+            share_weights(model, stage.clusters)
+            fit(model, *self._samples, stage.training, self._epochs(stage.name), self._loss(stage))
+            settle_weights(model)
+            model.zero_grad()  # of the values that were trained, not of the weights
+            return export(model, self.example)
+        assert isinstance(stage, QuantiseStage)
+        samples = to_tensor(self.data.train_x[: stage.calibration])
+        quantises = self._choice(stage, model, into)
+        return quantize(model, self.example, [samples], stage.observer, stage.weight_scale, quantises)
 
     def _pruned(self, stage: PruneStage, model: nn.Module) -> nn.Module:
         from lichen.compression.channel_pruning import prune_to
@@ -278,14 +298,14 @@ class _Chain:
             warnings.simplefilter("ignore", StaysFloatWarning)  # those that the recipe wants so
             module = load(into / _PROGRAM)
         module.name = identifier(self.recipe.model.name.rpartition(":")[2])
-        is_int8 = stage.kind == INT8 or stage.makes_int8
+        weights = "coded" if isinstance(stage, CodeStage) else "plain"
         try:
-            done = compile_model(module, self.recipe.board, into / _COMPILED, self.recipe.optimize)
+            done = compile_model(module, self.recipe.board, into / _COMPILED, self.recipe.optimize, weights=weights)
         except DoesNotFitError as error:
             if error.compilation is None:
                 raise
             done = error.compilation
-        if not is_int8:
+        if stage.place < INT8_PLACE:
             scores: NDArray[Any] = predict(self._stored(into), self.data.test_x)
         else:
             x, _ = to_batch(self.data.test_x, module.infer.inputs[0], str(into))
@@ -310,7 +330,7 @@ class _Chain:
             return teacher, lesson
         return take_weights(teacher, read_program(self.out / TEACHER / _PROGRAM).state_dict).eval(), lesson
 
-    def _loss(self, stage: PruneStage | QuantiseAwareStage) -> Loss | None:
+    def _loss(self, stage: PruneStage | SparsifyStage | ShareStage | QuantiseAwareStage) -> Loss | None:
         if not stage.teacher:
             return None
         teacher, lesson = self._teacher()

@@ -71,25 +71,24 @@ class TeacherTable:
     hint: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One `[[stage]]`. `makes_int8` says that the network is a quantised program afterwards, `needs_int8` that it has to be one before."""
+    """One `[[stage]]`. Stages come in the order of their `place`, or what one has done another undoes; those from `INT8_PLACE` on leave a quantised program."""
 
-    makes_int8: ClassVar[bool] = False
-    needs_int8: ClassVar[bool] = False
+    place: ClassVar[int] = 0
 
     kind: str
     name: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DistilStage(Stage):
     """Trains the network anew on what the teacher thinks."""
 
     training: Training = field(default_factory=Training)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PruneStage(Stage):
     """Takes channels away until the network is within `macs`, `ram` and `flash`, in `steps` equal steps, and trains after each.
 
@@ -105,7 +104,36 @@ class PruneStage(Stage):
     training: Training = field(default_factory=Training)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class SparsifyStage(Stage):
+    """Makes weights zero, those nearest to it first, until a share of `density` is left, as `MagnitudePruner` does; for the coded form.
+
+    They go from `begin` to `end`, shares of the training, some more every `every` steps. With `teacher` training follows the teacher.
+    """
+
+    place: ClassVar[int] = 1
+
+    density: float
+    scope: Literal["layer", "global"] = "layer"
+    begin: float = 0.0
+    end: float = 0.6
+    every: int = 10
+    teacher: bool = False
+    training: Training = field(default_factory=Training)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareStage(Stage):
+    """Gives the weights of each layer at most `clusters` values beside zero, and trains these. Quantise with one scale a layer behind it."""
+
+    place: ClassVar[int] = 2
+
+    clusters: int
+    teacher: bool = False
+    training: Training = field(default_factory=Training)
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuantiseStage(Stage):
     """Post-training quantisation, calibrated on `calibration` training samples.
 
@@ -113,20 +141,21 @@ class QuantiseStage(Stage):
     writes the report on all layers, judged on as many training samples.
     """
 
-    makes_int8: ClassVar[bool] = True
+    place: ClassVar[int] = 3
 
     observer: Literal["histogram", "minmax"] = "histogram"
+    weight_scale: Literal["channel", "tensor"] = "channel"
     calibration: int = 200
     keep_float: tuple[str, ...] = ()
     sensitivity: int = 0
     sensitive: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class QuantiseAwareStage(Stage):
     """Quantisation-aware training, to weights of `weight_bits` bits; else as `QuantiseStage`."""
 
-    makes_int8: ClassVar[bool] = True
+    place: ClassVar[int] = 3
 
     weight_bits: int = 8
     calibration: int = 256
@@ -137,11 +166,23 @@ class QuantiseAwareStage(Stage):
     training: Training = field(default_factory=Training)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CodeStage(Stage):
+    """Compiles the quantised network with its weights in Huffman codes; the same bytes come out of it."""
+
+    place: ClassVar[int] = 4
+
+
+INT8_PLACE = QuantiseStage.place
+
 STAGES: Mapping[str, type[Stage]] = {
     "distil": DistilStage,
     "prune": PruneStage,
+    "sparsify": SparsifyStage,
+    "share": ShareStage,
     "quantise": QuantiseStage,
     "quantise_aware": QuantiseAwareStage,
+    "code": CodeStage,
 }
 
 
@@ -197,12 +238,17 @@ _RANGES: Mapping[str, tuple[float, float | None]] = {
     "flash": (0, None),
     "steps": (1, None),
     "multiple": (1, None),
+    "density": (0, 1),
+    "begin": (0, 1),
+    "end": (0, 1),
+    "every": (1, None),
+    "clusters": (1, 255),
     "calibration": (2, None),
     "weight_bits": (2, 8),
     "sensitivity": (0, None),
     "sensitive": (0, 1),
 }
-_ABOVE = {"learning_rate", "temperature", "macs", "ram", "flash", "test"}
+_ABOVE = {"learning_rate", "temperature", "macs", "ram", "flash", "test", "density", "end"}
 _TRAINED_ALIKE = "seed"  # of training tables: the recipe's, unless they have their own
 
 
@@ -339,7 +385,7 @@ def _check(recipe: Recipe) -> None:
         raise recipe.error(("teacher",), "[teacher] needs either weights or a [teacher.training]")
     if teacher is not None and teacher.soft + teacher.hard <= 0:
         raise recipe.error(("teacher",), "one of 'soft' and 'hard' of [teacher] must be above 0, or nothing is taught")
-    int8_before: Stage | None = None
+    before = Stage(kind="")
     names = {"float32", "int8"}
     for place, stage in enumerate(recipe.stage):
         path: toml_lines.Path = ("stage", place)
@@ -349,20 +395,28 @@ def _check(recipe: Recipe) -> None:
                 f"a stage cannot be called '{stage.name}'; give it a name of its own, of letters, digits and _",
             )
         names.add(stage.name)
-        if int8_before is not None and not stage.needs_int8:
+        if stage.place < before.place or stage.place == before.place >= INT8_PLACE:
             raise recipe.error(
-                path, f"stage '{stage.name}' comes after '{int8_before.name}', which quantises; move it in front"
+                path, f"stage '{stage.name}' would undo what '{before.name}' has done; move it in front or leave it out"
             )
-        if stage.needs_int8 and int8_before is None:
+        if isinstance(stage, CodeStage) and before.place < INT8_PLACE:
+            raise recipe.error(path, f"stage '{stage.name}' codes int8 weights; put a stage that quantises in front")
+        if isinstance(stage, QuantiseAwareStage) and isinstance(before, ShareStage):
             raise recipe.error(
-                path, f"stage '{stage.name}' needs a quantised network; put a stage that quantises in front"
+                path,
+                f"stage '{stage.name}' would train shared weights apart; take kind 'quantise' behind '{before.name}'",
             )
+        if isinstance(stage, QuantiseStage) and isinstance(before, ShareStage) and stage.weight_scale != "tensor":
+            raise recipe.error(
+                path, f"stage '{stage.name}' would give shared weights a scale a channel; add weight_scale = \"tensor\""
+            )
+        if isinstance(stage, SparsifyStage) and stage.begin >= stage.end:
+            raise recipe.error((*path, "begin"), f"'begin' is {stage.begin:g} and must be below 'end', {stage.end:g}")
         if (isinstance(stage, DistilStage) or getattr(stage, "teacher", False)) and teacher is None:
             raise recipe.error(path, f"stage '{stage.name}' follows a teacher; add a table [teacher]")
         if isinstance(stage, PruneStage) and all(getattr(stage, key) is None for key in _LIMITS):
             raise recipe.error(path, f"stage '{stage.name}' has no target; give macs, ram or flash")
-        if stage.makes_int8:
-            int8_before = stage
+        before = stage
 
 
 def _described(value: object) -> str:
