@@ -74,6 +74,10 @@ def test_strips_on_the_chip(tmp_path: Path) -> None:
         assert schedule.more_macs and schedule.regions[0].strips
         built = compile_model(module, "mps2-an386", tmp_path / "model", schedule=schedule)
         assert built.macs == schedule.macs > analyze(deep_module()).macs and built.arena <= schedule.arena
+        found = compile_model(
+            deep_module(), "mps2-an386", tmp_path / "found", ram=schedule.arena, input_rows=input_rows, rows_again=True
+        )
+        assert found.macs == schedule.macs and found.arena <= schedule.arena
         model = open_folder(built.path)
         assert model.manifest["macs"] == sum(op["macs"] for op in model.manifest["ops"]) == schedule.macs
         x = random_input(deep_module().infer.inputs[0].type, np.random.default_rng(2))

@@ -220,19 +220,19 @@ def compile_model(
     prepare(module)
     if learning is not None:
         module = make_learner(module, learning)
+    state = sum(s.type.bytes for s in module.states())
     if isinstance(schedule, Schedule):
         chosen, input_rows = schedule, schedule.input_rows
         if any(op not in module.infer.operations for region in chosen.regions for op in region.operations):
             raise InputError(
                 f"the schedule is not one of this {module.name}; take it from `analyze` of the same module"
             )
-        kind, limit = "auto" if chosen.regions else "layers", chosen.arena
+        kind, limit = "auto" if chosen.regions else "layers", chosen.arena if ram is None else ram - state
     else:
         kind = schedule or ("layers" if ram is None else "auto")
-        state = sum(s.type.bytes for s in module.states())
         limit = (target.ram if ram is None else ram) - state
-        chosen = choose(module.infer, target.core, kind, limit, input_rows)
-    chosen = with_fast_rows(module.infer, target.core, chosen, limit if kind == "auto" else 0)
+        chosen = choose(module.infer, target.core, kind, limit, input_rows, rows_again)
+    chosen = with_fast_rows(module.infer, target.core, chosen, limit if ram is not None or kind == "auto" else 0)
     others = [
         choose(function, target.core, kind, limit) for name, function in module.functions.items() if name != "infer"
     ]
