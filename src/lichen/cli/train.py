@@ -24,7 +24,7 @@ def train(
     seed: Seed = None,
     json: Json = False,
 ) -> None:
-    """Train a network as [data], [model] and [training] of a recipe say, and write it as a torch.export program."""
+    """Train the network of a recipe, without its stages, and write it as a torch.export program."""
     from lichen import compressing
 
     path = out or Path("build", f"{recipe.stem}.pt2")
