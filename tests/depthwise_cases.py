@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from lichen.ir.module import Module
+from lichen.ir.module import Function, Module, Operation, Value
 from lichen.ir.types import DType, Quantisation, TensorType
 from ops_oracle import fixed, i8, one_op
 
@@ -35,3 +37,17 @@ def depthwise(
     operands = [i8(1, *shape, scale=0.5, zero=-7), fixed(weights, w, "w"), fixed(bias, b, "b")]
     result = i8(1, out_h, out_w, channels, scale=out_scale, zero=out_zero)
     return one_op("depthwise_conv2d", operands, [result], defaults | attributes)
+
+
+def depthwise_chain(shape: tuple[int, int, int], windows: Sequence[Mapping[str, Any]], is_rectified: bool) -> Module:
+    """One depthwise convolution behind the other, with a window each; all results are outputs, scaled so that they spread."""
+    activation, zero = ("relu", -128) if is_rectified else ("none", 5)
+    values, operations = [Value("x", i8(1, *shape, scale=0.5, zero=zero))], list[Operation]()
+    for window in windows:
+        height, width, channels = values[-1].type.shape[1:]
+        (op,) = depthwise((height, width, channels), **window, activation=activation).infer.operations
+        weights, bias = (replace(c, name=f"{c.name}{len(operations)}") for c in op.operands[1:])
+        scale = values[-1].type.scale * weights.type.shape[1] * 6
+        values.append(Value(f"y{len(operations)}", i8(*op.results[0].type.shape, scale=scale, zero=zero)))
+        operations.append(Operation(op.kind, [values[-2], weights, bias], [values[-1]], op.attributes))
+    return Module("chain", {"infer": Function("infer", values[:1], operations, values[1:])})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -11,14 +10,13 @@ import numpy as np
 import pytest
 
 from chip_check import assert_chip_equals_interpreter
-from depthwise_cases import depthwise
+from depthwise_cases import depthwise, depthwise_chain
 from lichen.ir.interpret import Interpreter
 from lichen.ir.kernel import KernelCall, Scratch
-from lichen.ir.module import Function, Module, Operation, Value
+from lichen.ir.module import Module
 from lichen.ir.operator import operator
 from lichen.ops.depthwise_3x3_dsp import pack
 from native_check import DSP, assert_native_equals_interpreter, random_input
-from ops_oracle import i8
 
 CASES = {
     **{
@@ -67,19 +65,11 @@ def test_the_general_kernel_takes_the_others(module: Module) -> None:
     assert call(module).kernel == "depthwise_conv2d_s8_dsp"
 
 
-def chain(is_rectified: bool) -> Module:
-    """Both strides over odd and even numbers of columns; all results are outputs."""
-    activation, zero = ("relu", -128) if is_rectified else ("none", 5)
-    values, operations = [Value("x", i8(1, 29, 26, 7, scale=0.5, zero=zero))], list[Operation]()
-    for stride, (left, right) in product((1, 1, 2), ((1, 1), (0, 1), (1, 0))):
-        (op,) = depthwise(
-            values[-1].type.shape[1:], stride=(stride, stride), padding=(1, 1, left, right), activation=activation
-        ).infer.operations
-        weights, bias = (replace(c, name=f"{c.name}{len(operations)}") for c in op.operands[1:])
-        scale = values[-1].type.scale * 18  # so that outputs spread
-        values.append(Value(f"y{len(operations)}", i8(*op.results[0].type.shape, scale=scale, zero=zero)))
-        operations.append(Operation(op.kind, [values[-2], weights, bias], [values[-1]], op.attributes))
-    return Module("chain", {"infer": Function("infer", values[:1], operations, values[1:])})
+WINDOWS = [
+    {"stride": (stride, stride), "padding": (1, 1, left, right)}
+    for stride, (left, right) in product((1, 1, 2), ((1, 1), (0, 1), (1, 0)))
+]
+"""Both strides over odd and even numbers of columns."""
 
 
 @pytest.mark.parametrize("is_rectified", [False, True])
@@ -89,7 +79,7 @@ def test_the_chip_gives_the_interpreter_s_bytes(
 ) -> None:
     """The assembly, on the emulated Cortex-M4."""
     needs("arm-none-eabi-gcc", "qemu-system-arm")
-    module = chain(is_rectified)
+    module = depthwise_chain((29, 26, 7), WINDOWS, is_rectified)
     x = random_input(module.infer.inputs[0].type, np.random.default_rng(1))
     assert all(len(np.unique(y)) > min(20, y.size // 10) for y in Interpreter(module).run([x]))
     assert_chip_equals_interpreter({"chain": module}, "mps2-an386", optimize, tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from chip_check import assert_chip_equals_interpreter
-from depthwise_cases import depthwise
+from depthwise_cases import depthwise, depthwise_chain
 from lichen.backend.program import plan_module
 from lichen.ir.interpret import Interpreter
 from lichen.ir.kernel import KernelCall
@@ -61,35 +60,11 @@ def test_native_gives_the_interpreter_s_bytes_for_any_window(modules: list[Modul
     assert_native_equals_interpreter(modules, core=DSP)
 
 
-def chain(is_rectified: bool) -> Module:
-    """Windows of every width and stride that has a loop of its own, over any rest of columns; all results are outputs."""
-    cases = [
-        (3, 1),
-        (5, 1),
-        (7, 1),
-        (3, 2),
-        (5, 2),
-        (7, 2),
-        (3, 1),
-        (2, 1),
-        (9, 1),
-        (9, 2),
-        (5, 1),
-        (7, 1),
-        (3, 2),
-        (3, 1),
-        (3, 2),
-    ]
-    activation, zero = ("relu", -128) if is_rectified else ("none", 5)
-    values, operations = [Value("x", i8(1, 27, 26, 6, scale=0.5, zero=zero))], list[Operation]()
-    for k, s in cases:
-        height, width, channels = values[-1].type.shape[1:]
-        (op,) = depthwise((height, width, channels), (k, k), (s, s), activation=activation).infer.operations
-        weights, bias = (replace(c, name=f"{c.name}{len(operations)}") for c in op.operands[1:])
-        scale = values[-1].type.scale * k * 6  # so that outputs spread
-        values.append(Value(f"y{len(operations)}", i8(*op.results[0].type.shape, scale=scale, zero=zero)))
-        operations.append(Operation(op.kind, [values[-2], weights, bias], [values[-1]], op.attributes))
-    return Module("chain", {"infer": Function("infer", values[:1], operations, values[1:])})
+WINDOWS = [
+    {"kernel": (k, k), "stride": (s, s)}
+    for k, s in [(5, 1), (7, 1), (5, 2), (7, 2), (2, 1), (9, 1), (9, 2), (5, 1), (7, 1), (5, 2)]
+] + [{"kernel": (5, 3)}, {"kernel": (5, 3), "stride": (2, 2)}]
+"""Windows of every width and stride that has a loop of its own, over any rest of columns."""
 
 
 @pytest.mark.parametrize("is_rectified", [False, True])
@@ -99,7 +74,7 @@ def test_the_chip_gives_the_interpreter_s_bytes(
 ) -> None:
     """The assembly, on the emulated Cortex-M4."""
     needs("arm-none-eabi-gcc", "qemu-system-arm")
-    module = chain(is_rectified)
+    module = depthwise_chain((37, 36, 6), WINDOWS, is_rectified)
     x = random_input(module.infer.inputs[0].type, np.random.default_rng(1))
     assert all(len(np.unique(y)) > min(20, y.size // 10) for y in Interpreter(module).run([x]))
     assert_chip_equals_interpreter({"chain": module}, "mps2-an386", optimize, tmp_path)

@@ -7,8 +7,6 @@ signals may come in PyTorch's order, channels first, where their shape tells tha
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import numpy as np
 from lichen.errors import InputError
 from lichen.ir.module import Array, Value
 from lichen.ir.types import TensorType
+from lichen.whole_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -110,21 +109,11 @@ def _channels_last(array: Array, shape: tuple[int, ...]) -> Array:
 def save_samples(path: Path, outputs: list[Value], batches: list[Array], form: Form) -> None:
     """Writes one output as `.npy`, several as `.npz` under their names. Nothing half-written stays behind."""
     arrays = [in_form(batch, value.type, form) for value, batch in zip(outputs, batches, strict=True)]
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                if len(arrays) == 1:
-                    np.save(file, arrays[0])
-                else:
-                    np.savez(file, allow_pickle=False, **dict(zip((v.name for v in outputs), arrays, strict=True)))
-                file.flush()
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    with whole_file(path) as file:
+        if len(arrays) == 1:
+            np.save(file, arrays[0])
+        else:
+            np.savez(file, allow_pickle=False, **dict(zip((v.name for v in outputs), arrays, strict=True)))
 
 
 def in_form(batch: Array, type_: TensorType, form: Form) -> Array:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from pathlib import Path
 
 import torch
@@ -12,6 +10,7 @@ from torch.export import ExportedProgram
 
 from lichen.errors import InputError
 from lichen.nn.quiet import quiet
+from lichen.whole_file import whole_file
 
 _HISTORY = ("from_node", "stack_trace")  # which pass made a node, with addresses in memory; where the code stood
 
@@ -26,14 +25,7 @@ def save_program(program: ExportedProgram, path: Path) -> None:
         torch.export.save(program, buffer)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                file.write(buffer.getvalue())
-                file.flush()
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
+    with whole_file(path) as file:
+        file.write(buffer.getvalue())
