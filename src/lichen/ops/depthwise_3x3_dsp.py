@@ -34,7 +34,9 @@ def depthwise_3x3_dsp(
     bias = folded_bias(operation, weights.reshape(len(weights), -1))
     words, ends = pack(weights, bias, scales)
     tables = Table("weights", words), Table("channels", ends)
-    members = {**params, "in_zero": source.zero_point, "out_zero": result.zero_point, "finish": finish}
+    known = ("kernel_h", "kernel_w", "dilation_h", "dilation_w")
+    members = {key: value for key, value in params.items() if key not in known}
+    members |= {"in_zero": source.zero_point, "out_zero": result.zero_point, "finish": finish}
     accesses = window.band_accesses(source, result, 1)
     return KernelCall("depthwise_3x3_s8_dsp", members, (*views, *tables), window.out_h, accesses)
 

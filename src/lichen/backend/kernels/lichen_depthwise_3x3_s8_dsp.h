@@ -28,7 +28,7 @@ typedef struct {
     int32_t in_length, out_length; /* elements from one row to the next */
     int16_t in_h, in_w, in_c;
     int16_t out_w, out_c; /* out_c as many as in_c, at least four */
-    int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left; /* stride_w is 1 or 2 */
+    int16_t stride_h, stride_w, pad_top, pad_left; /* stride_w is 1 or 2, pad_left 0 or 1 */
     int8_t in_zero, out_zero;
     int8_t finish; /* what is known of all ratios of scales: not LICHEN_ANY_RATIO */
 } lichen_depthwise_3x3_s8_dsp_params;
