@@ -34,6 +34,7 @@ EVERY: dict[str, st.SearchStrategy[Module]] = {
     "dense": st.sampled_from(["int8", "float32"]).flatmap(windows.dense_modules),
     "avg_pool2d": st.sampled_from(["int8", "float32"]).flatmap(lambda d: windows.pool_modules("avg_pool2d", d)),
     "max_pool2d": st.sampled_from(["int8", "float32"]).flatmap(lambda d: windows.pool_modules("max_pool2d", d)),
+    "bonsai_tree": windows.bonsai_tree_modules(),
     "pad": st.sampled_from(["int8", "float32"]).flatmap(windows.pad_modules),
     "resize_nearest": st.sampled_from(["int8", "float32"]).flatmap(windows.resize_modules),
     "mean": st.sampled_from(["int8", "float32"]).flatmap(windows.mean_modules),

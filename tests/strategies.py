@@ -214,3 +214,21 @@ def _described(type_: TensorType) -> tuple[tuple[int, ...], str, float | None, i
 def _quantised(type_: TensorType) -> dict[str, Any]:
     q = type_.quantisation
     return {} if q is None else {"scale": list(q.scale), "zero_point": list(q.zero_point), "axis": q.axis or 0}
+
+
+@st.composite
+def bonsai_tree_modules(draw: st.DrawFn) -> Module:
+    """One bonsai_tree."""
+    depth, classes, features = draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 9))
+    inner = 2**depth - 1
+    rng = np.random.default_rng(draw(seeds))
+    parts = [
+        fixed(rng.integers(-128, 128, shape).astype(np.int8), i8(*shape, scale=float(rng.uniform(1e-3, 0.02))), name)
+        for name, shape in (
+            ("w", (2 * inner + 1, classes, features)),
+            ("v", (2 * inner + 1, classes, features)),
+            ("t", (inner, features)),
+        )
+    ]
+    attributes = {"sigma": draw(st.floats(0.1, 4))}
+    return one_op("bonsai_tree", [f32(1, features), *parts], [f32(1, classes)], attributes)

@@ -1,0 +1,64 @@
+"""From a trained Bonsai to a graph: an int8 projection, and the tree over what it gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lichen.errors import InputError
+from lichen.ir.module import Constant, Function, Module, Operation, Value, constant
+from lichen.ir.types import DType, Quantisation, TensorType
+from lichen.ir.verify import verify
+from lichen.nn.bonsai import Bonsai
+
+_LARGEST = 127
+
+
+def bonsai_module(model: Bonsai, calibration: NDArray[Any], name: str = "bonsai") -> Module:
+    """The graph of `model`, whose input is int8 and whose scores are float32.
+
+    `calibration` are samples (n, …) whose ranges give the scales of the input and of the projected numbers. Each matrix becomes int8 with one
+    scale, so zeros stay zeros and `weights="coded"` passes over them. Raises `InputError` for a tree of a single leaf, or samples that tell no range.
+    """
+    if model.depth < 1:
+        raise InputError("a tree of a single leaf is a dense layer; give it a depth of at least 1")
+    x = np.asarray(calibration, np.float32).reshape(len(calibration), -1)
+    with torch.no_grad():
+        projected = torch.from_numpy(x) @ model.projection.T
+    low, high = min(float(x.min(initial=0)), 0.0), max(float(x.max(initial=0)), 0.0)
+    reach = float(projected.abs().max()) if len(x) else 0.0
+    if not (np.isfinite(reach) and reach > 0 and high > low):
+        raise InputError(
+            "the calibration samples are all zero, or not finite; give samples as the network will see them"
+        )
+    step = float(np.float32((high - low) / 255))
+    given = Quantisation.per_tensor(step, int(np.clip(round(-128 - low / step), -128, 127)))
+    source = Value("x", TensorType((1, x.shape[1]), DType.INT8, given))
+    in_steps = Quantisation.per_tensor(float(np.float32(reach / _LARGEST)), 0)
+    size = projected.shape[1]
+    z8 = Value("z8", TensorType((1, size), DType.INT8, in_steps))
+    z = Value("z", TensorType((1, size), DType.FLOAT32))
+    scores = Value("scores", TensorType((1, model.weights.shape[1]), DType.FLOAT32))
+    parts = [
+        _int8(part, role)
+        for part, role in ((model.weights, "weights"), (model.gates, "gates"), (model.branches, "branches"))
+    ]
+    operations = [
+        Operation("dense", [source, _int8(model.projection, "projection")], [z8], {"activation": "none"}),
+        Operation("dequantize", [z8], [z], {}),
+        Operation("bonsai_tree", [z, *parts], [scores], {"sigma": float(model.sigma)}),
+    ]
+    module = Module(name, {"infer": Function("infer", [source], operations, [scores])})
+    verify(module)
+    return module
+
+
+def _int8(part: torch.Tensor, role: str) -> Constant:
+    """A matrix with one scale; of zeros only, if it has nothing else."""
+    data = part.detach().numpy()
+    scale = float(np.float32(max(np.abs(data).max(initial=0), 1e-6) / _LARGEST))
+    stored = np.clip(np.rint(data / scale), -_LARGEST, _LARGEST).astype(np.int8)
+    return constant(role, stored, TensorType(stored.shape, DType.INT8, Quantisation.per_tensor(scale, 0)))

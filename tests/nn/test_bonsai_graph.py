@@ -1,0 +1,50 @@
+"""A trained Bonsai as the chip runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lichen.compiler import compile_model
+from lichen.data.digits import load_digits
+from lichen.device.executor import open_executor
+from lichen.errors import InputError
+from lichen.ir.interpret import Interpreter
+from lichen.ir.samples import to_batch
+from lichen.nn.bonsai import Bonsai, Budget, train_bonsai
+from lichen.nn.bonsai_graph import bonsai_module
+from lichen.nn.train import Recipe, accuracy, predict
+from lichen.targets.folder import open_folder
+
+
+def test_a_tree_of_two_kilobytes_on_the_uno(lichen_data: Path, needs: Callable[..., None], tmp_path: Path) -> None:
+    """Even against odd digits: at most 2 kB of tables, as good in int8 as in float32, the interpreter's scores on the emulated ATmega328P."""
+    needs("avr-gcc", "simavr")
+    digits = load_digits()
+    torch.manual_seed(0)
+    model = Bonsai(784, 2, projected=10, depth=2)
+    train_bonsai(model, digits.train_x, digits.train_y % 2, Budget(0.08, 0.5, 0.5, 0.5), Recipe(epochs=12))
+    as_float = accuracy(predict(model, digits.test_x), digits.test_y % 2)
+    module = bonsai_module(model, digits.train_x[:500])
+    x, _ = to_batch(digits.test_x.reshape(len(digits.test_x), -1), module.infer.inputs[0], "digits")
+    interpreter = Interpreter(module)
+    scores = np.stack([interpreter.run([sample])[0] for sample in x])
+    assert accuracy(scores, digits.test_y % 2) > as_float - 0.01
+    built = compile_model(module, "uno", tmp_path / "bonsai", weights="coded")
+    assert built.weights <= 2048 and built.fits
+    for on, count in (("native", 100), ("simavr", 3)):
+        with open_executor(open_folder(built.path), on) as executor:
+            got = executor.run([x[:count]])[0]
+        np.testing.assert_allclose(got.reshape(count, -1), scores[:count].reshape(count, -1), rtol=1e-4, atol=1e-4)
+
+
+def test_samples_that_tell_no_range_are_refused() -> None:
+    """And a tree that is none."""
+    with pytest.raises(InputError, match="all zero"):
+        bonsai_module(Bonsai(4, 2), np.zeros((3, 4)))
+    with pytest.raises(InputError, match="depth of at least 1"):
+        bonsai_module(Bonsai(4, 2, depth=0), np.ones((3, 4)))
