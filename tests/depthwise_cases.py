@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from chip_check import assert_chip_equals_interpreter
+from lichen.ir.interpret import Interpreter
 from lichen.ir.module import Function, Module, Operation, Value
 from lichen.ir.types import DType, Quantisation, TensorType
+from native_check import random_input
 from ops_oracle import fixed, i8, one_op
 
 
@@ -51,3 +55,10 @@ def depthwise_chain(shape: tuple[int, int, int], windows: Sequence[Mapping[str, 
         values.append(Value(f"y{len(operations)}", i8(*op.results[0].type.shape, scale=scale, zero=zero)))
         operations.append(Operation(op.kind, [values[-2], weights, bias], [values[-1]], op.attributes))
     return Module("chain", {"infer": Function("infer", values[:1], operations, values[1:])})
+
+
+def assert_chip_computes(module: Module, optimize: str, folder: Path) -> None:
+    """A chain on the emulated Cortex-M4 has the interpreter's bytes, which are spread enough to tell something."""
+    x = random_input(module.infer.inputs[0].type, np.random.default_rng(1))
+    assert all(len(np.unique(y)) > min(20, y.size // 10) for y in Interpreter(module).run([x]))
+    assert_chip_equals_interpreter({"chain": module}, "mps2-an386", optimize, folder)

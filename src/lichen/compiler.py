@@ -202,7 +202,7 @@ def compile_model(
     """Writes the model folder `out` for `board`, links it, and measures its stack on the board's emulator.
 
     `schedule` is `layers`, `stream` (by rows wherever that saves memory) or `auto` (the fastest that fits), or one of
-    those that `analyze` found for `module`. It is `layers` unless `ram` is given, the bytes that arena and state may take, and then `auto`. With `input_rows` the images among the inputs are not in
+    those that `analyze` found for `module`. It is `layers` unless `ram` is given, the bytes that arena and state may take, and then `auto`; rows then take the fastest kernels that it allows. With `input_rows` the images among the inputs are not in
     RAM: the generated code asks a callback for one row after the other. Raises `InputError` where no input can come so. `rows_again` says that the callback can begin anew within an inference, which strips need. With `learning` the
     model goes on learning on the device. `flash` are the bytes that the image may take: the fastest set of kernels that fits is
     chosen, layer by layer, which takes several builds. With `weights="coded"` they lie in flash in Huffman codes, where that is smaller, and

@@ -44,7 +44,10 @@ def test_a_tree_of_two_kilobytes_on_the_uno(lichen_data: Path, needs: Callable[.
 
 def test_samples_that_tell_no_range_are_refused() -> None:
     """And a tree that is none."""
-    with pytest.raises(InputError, match="all zero"):
-        bonsai_module(Bonsai(4, 2), np.zeros((3, 4)))
+    for samples in (np.zeros((3, 4)), np.full((3, 4), np.nan), np.zeros((0, 4))):
+        with pytest.raises(InputError, match="all zero"):
+            bonsai_module(Bonsai(4, 2), samples)
+    with pytest.raises(InputError, match="samples of 5 numbers do not calibrate a tree over 4"):
+        bonsai_module(Bonsai(4, 2), np.ones((3, 5)))
     with pytest.raises(InputError, match="depth of at least 1"):
         bonsai_module(Bonsai(4, 2, depth=0), np.ones((3, 4)))

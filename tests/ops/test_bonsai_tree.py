@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lichen.compiler import compile_model
+from lichen.device.executor import open_executor
 from lichen.errors import VerifyError
 from lichen.ir.module import Module
 from lichen.ir.operator import operator
+from lichen.targets.folder import open_folder
 from native_check import AVR, assert_native_equals_interpreter
 from ops_oracle import f32, fixed, i8, one_op, run
 from strategies import bonsai_tree_modules
@@ -22,6 +28,24 @@ def test_native_equals_the_interpreter(modules: list[Module]) -> None:
     for core in (None, AVR):
         extra = {} if core is None else {"core": core}
         assert_native_equals_interpreter(modules, rtol=1e-4, atol=1e-4, **extra)
+
+
+@pytest.mark.parametrize(("board", "on"), [("mps2-an386", "qemu"), ("uno", "simavr")])
+def test_chips_go_the_interpreters_way(board: str, on: str, needs: Callable[..., None], tmp_path: Path) -> None:
+    """Scores of many samples on emulated chips: another way would give others altogether."""
+    needs(*(("arm-none-eabi-gcc", "qemu-system-arm") if on == "qemu" else ("avr-gcc", "simavr")))
+    rng = np.random.default_rng(0)
+    parts = [
+        fixed(rng.integers(-128, 128, shape).astype(np.int8), i8(*shape, scale=0.01), name)
+        for name, shape in (("w", (15, 3, 8)), ("v", (15, 3, 8)), ("t", (7, 8)))
+    ]
+    module = one_op("bonsai_tree", [f32(1, 8), *parts], [f32(1, 3)], {"sigma": 1.5})
+    x = rng.normal(size=(40, 1, 8)).astype(np.float32)
+    expected = np.stack([run(module, sample)[0] for sample in x])
+    assert len({tuple(row) for row in np.sign(expected).reshape(40, -1)}) > 4
+    with open_executor(open_folder(compile_model(module, board, tmp_path / "tree").path), on) as executor:
+        got = executor.run([x])[0]
+    np.testing.assert_allclose(got.reshape(expected.shape), expected, rtol=1e-4, atol=1e-4)
 
 
 def tree(

@@ -29,13 +29,14 @@ from lichen.backend.emit_row_source import (
     row_bytes_definition,
     row_constants,
 )
-from lichen.backend.literals import C_TYPES, WIDTH, initialiser, literal, wrap
+from lichen.backend.literals import C_TYPES, WIDTH, wrap
 from lichen.backend.one_copies import OneCopies
 from lichen.backend.program import PlannedFunction, Program, Step, StreamedStep
 from lichen.backend.shared_calls import SharedCalls
 from lichen.backend.streamed import SLIDE, row_place, slide, streamed, streamed_comment, view
+from lichen.backend.tables import Tables
 from lichen.errors import UnsupportedError
-from lichen.ir.kernel import Argument, Coded, CodeTable, Decoded, KernelCall, Operand, Result, Table
+from lichen.ir.kernel import Argument, Coded, Decoded, KernelCall, Operand, Result, Table
 from lichen.ir.module import Array, Constant, Function, Namer, Operation, State, Value
 from lichen.ir.print import print_module
 from lichen.ir.types import Quantisation
@@ -69,7 +70,7 @@ def emit(program: Program, optimize: str, specialised: Collection[str] | None = 
     name = program.module.name
     graph = print_module(program.module)
     digest = hashlib.sha256(graph.encode()).hexdigest()[:16]
-    tables = _Tables(name)
+    tables = Tables(name)
     namer, shared, copies = Namer(), SharedCalls(program, specialised or ()), OneCopies(name, specialised)
     bodies = {key: _body(program, planned, namer, tables, shared, copies) for key, planned in program.functions.items()}
     initial = [*_initial_state(program, tables), *_decoding(program, namer, tables)]
@@ -86,95 +87,8 @@ def emit(program: Program, optimize: str, specialised: Collection[str] | None = 
     return Sources(files, tables.bytes, plain, digest, copies.functions | shared.functions)
 
 
-class _Tables:
-    """Arrays in flash. Equal arrays are stored once, under the name of the first."""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._names: dict[tuple[str, bytes], str] = {}
-        self._arrays: dict[str, Array] = {}
-        self._params: dict[str, str] = {}
-        self._coded: dict[str, str] = {}
-        self._checked: list[str] = []
-        self._earlier: dict[str, str] = {}
-        self._new: dict[str, str] = {}
-
-    def add(self, owner: str, table: Table) -> str:
-        """The C name of a table."""
-        array = np.ascontiguousarray(table.data)
-        key = (str(array.dtype), array.tobytes())
-        if key not in self._names:
-            name = f"{self._model}_w_{owner}_{table.role}"
-            assert name not in self._arrays, name
-            self._names[key] = name
-            self._arrays[name] = array
-        return self._names[key]
-
-    def add_coded(self, owner: str, coded: Coded) -> str:
-        """The C name of coded weights."""
-        words = self._checked_table(owner, "words", coded.words)
-        codes = [self._code(owner, "values", coded.values)]
-        codes.append("{0, 0, 0, 0}" if coded.gaps is None else self._code(owner, "gaps", coded.gaps))
-        text = f" = {{\n    {words}, {coded.words.size}, {', '.join(codes)}, {coded.escape}, {coded.channels}\n}};\n"
-        if text not in self._coded:
-            self._coded[text] = f"{self._model}_c_{owner}"
-        return self._coded[text]
-
-    def _code(self, owner: str, role: str, code: CodeTable) -> str:
-        name = self._checked_table(owner, role, code.table)
-        return f"{{{name}, {code.shortest}, {code.longest}, {code.symbols}}}"
-
-    def _checked_table(self, owner: str, role: str, data: Array) -> str:
-        name = self.add(owner, Table(role, data))
-        if name not in self._checked:
-            self._checked.append(name)
-        return name
-
-    def checked(self) -> list[tuple[str, Array]]:
-        """The tables of coded weights, by their C names."""
-        return [(name, self._arrays[name]) for name in self._checked]
-
-    def add_params(self, owner: str, call: KernelCall) -> str:
-        """The C name of a call's params struct, which may be that of the same call in an earlier function."""
-        members = [f"/* {key} */ {literal(value)}" for key, value in call.params.items()]
-        text = f"{{\n{wrap(members)}\n}};\n"
-        same = self._earlier.get(f"{call.kernel} {text}")
-        if same is not None:
-            return same
-        name = f"{self._model}_p_{owner}"
-        self._params[name] = f"static const lichen_{call.kernel}_params {name} = {text}"
-        self._new[f"{call.kernel} {text}"] = name
-        return name
-
-    def end_function(self) -> None:
-        """From now on calls may share their params with those so far."""
-        self._earlier |= self._new
-        self._new = {}
-
-    @property
-    def bytes(self) -> int:
-        return sum(array.nbytes for array in self._arrays.values())
-
-    def text(self) -> str:
-        guard = f"{self._model.upper()}_WEIGHTS_H"
-        arrays = [
-            f"static const {C_TYPES[str(array.dtype)]} {name}[{array.size}] LICHEN_FLASH = {{\n{initialiser(array)}\n}};\n"
-            for name, array in self._arrays.items()
-        ]
-        return "\n".join(
-            [
-                "/* Constants, packed in the order in which the kernels read them, and the shapes of each call. */",
-                f"#ifndef {guard}\n#define {guard}\n",
-                *arrays,
-                *(f"static const lichen_coded {name}{text}" for text, name in self._coded.items()),
-                *self._params.values(),
-                "#endif\n",
-            ]
-        )
-
-
 def _body(
-    program: Program, planned: PlannedFunction, namer: Namer, tables: _Tables, shared: SharedCalls, copies: OneCopies
+    program: Program, planned: PlannedFunction, namer: Namer, tables: Tables, shared: SharedCalls, copies: OneCopies
 ) -> str:
     """The statements of one function."""
     steps = enumerate(planned.steps)
@@ -191,7 +105,7 @@ def _step(
     index: int,
     step: Step | StreamedStep,
     namer: Namer,
-    tables: _Tables,
+    tables: Tables,
     shared: SharedCalls,
     copies: OneCopies,
 ) -> str:
@@ -267,7 +181,7 @@ def _value(operation: Operation, argument: Argument) -> tuple[Value, int | None]
 def _kernel(
     call: KernelCall,
     function: str,
-    tables: _Tables,
+    tables: Tables,
     owner: str,
     texts: Mapping[int, str],
     rows: Sequence[str],
@@ -306,7 +220,7 @@ def _address(program: Program, planned: PlannedFunction, value: Value, byte: int
     return f"{base} + {offset}" if c_type == "int8_t" else f"({c_type} *)(void *)({base} + {offset})"
 
 
-def _initial_state(program: Program, tables: _Tables) -> list[str]:
+def _initial_state(program: Program, tables: Tables) -> list[str]:
     lines = []
     for state, offset in program.state_offsets.items():
         raw = np.frombuffer(state.initial.tobytes(), np.int8)
@@ -318,7 +232,7 @@ def _initial_state(program: Program, tables: _Tables) -> list[str]:
     return lines
 
 
-def _decoding(program: Program, namer: Namer, tables: _Tables) -> Iterator[str]:
+def _decoding(program: Program, namer: Namer, tables: Tables) -> Iterator[str]:
     """The statements that decode weights once."""
     for layer in program.coding.at_start:
         owner, packing = namer(layer.name), layer.packing

@@ -121,7 +121,7 @@ def _changed(data: Labelled, table: DataTable) -> Labelled:
     return Labelled(values(data.train_x[:count]), data.train_y[:count], values(data.test_x), data.test_y)
 
 
-def _built(recipe: Recipe, table: ModelTable | TeacherTable) -> nn.Module:
+def _built(recipe: Recipe, table: ModelTable) -> nn.Module:
     section = "teacher" if isinstance(table, TeacherTable) else "model"
     folder = recipe.source.file.parent if recipe.source else Path()
     try:

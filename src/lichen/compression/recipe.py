@@ -53,16 +53,12 @@ class ModelTable:
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
     weights: Path | None = None
-    training: Training | None = None
 
 
 @dataclass(frozen=True)
-class TeacherTable:
+class TeacherTable(ModelTable):
     """`[teacher]`: whom students follow. Trained by its own `[teacher.training]`, unless `weights` holds it trained already."""
 
-    name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-    weights: Path | None = None
     training: Training | None = None
     temperature: float = 4.0
     soft: float = 0.9
@@ -378,8 +374,6 @@ def _check(recipe: Recipe) -> None:
         raise recipe.error(("data",), "[data] needs either a name or a file")
     if recipe.data.name is not None and recipe.data.name not in KNOWN:
         raise recipe.error(("data", "name"), f"there is no data set '{recipe.data.name}'; there are {', '.join(KNOWN)}")
-    if recipe.model.training is not None:
-        raise recipe.error(("model", "training"), "the network is trained by [training]; [model] has none of its own")
     teacher = recipe.teacher
     if teacher is not None and (teacher.weights is None) == (teacher.training is None):
         raise recipe.error(("teacher",), "[teacher] needs either weights or a [teacher.training]")

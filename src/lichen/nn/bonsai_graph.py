@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,10 @@ def bonsai_module(model: Bonsai, calibration: NDArray[Any], name: str = "bonsai"
     """
     if model.depth < 1:
         raise InputError("a tree of a single leaf is a dense layer; give it a depth of at least 1")
-    x = np.asarray(calibration, np.float32).reshape(len(calibration), -1)
+    x = np.asarray(calibration, np.float32)
+    x = x.reshape(len(x), math.prod(x.shape[1:]))
+    if x.shape[1] != model.projection.shape[1]:
+        raise InputError(f"samples of {x.shape[1]} numbers do not calibrate a tree over {model.projection.shape[1]}")
     with torch.no_grad():
         projected = torch.from_numpy(x) @ model.projection.T
     low, high = min(float(x.min(initial=0)), 0.0), max(float(x.max(initial=0)), 0.0)

@@ -52,10 +52,11 @@ def conv2d_dsp(
         "part": words.shape[1] if is_exact else _EXACT_PART // 2,
         **{"in_zero": source.zero_point, "out_zero": result.zero_point, **clamp, "finish": finish},
     }
-    table = Table("weights", stream(words, bias, *scales_dsp(mantissas, shifts, finish)))
+    ends = bias, *scales_dsp(mantissas, shifts, finish)
+    by_rows = Table("weights", stream(words, *ends))
     border_run = weights.shape[2] if source.shape[-1] % 4 else 0
 
-    def call(tile: int, scratch: int, lean: KernelCall | None = None, table: Table = table) -> KernelCall:
+    def call(tile: int, scratch: int, lean: KernelCall | None = None, table: Table = by_rows) -> KernelCall:
         arguments = *views, table, Scratch(scratch)
         parts = needs(finish) | ({"two_patches"} if tile == 2 else set())
         return KernelCall("conv2d_s8_dsp", members | {"tile": tile}, arguments, rows, None, lean, parts)
@@ -69,11 +70,10 @@ def conv2d_dsp(
     fewer, in_c = single, source.shape[-1]
     if in_c % 4 == 0 and params["dilation_w"] == 1 and params["out_w"] > 1:
         by_columns = weights.reshape(*weights.shape[:2], -1, in_c).swapaxes(1, 2).reshape(channels, 1, -1)
-        words = packed_words(by_columns)
-        assert words is not None
-        table = Table("weights_by_columns", stream(words, bias, *scales_dsp(mantissas, shifts, finish)))
+        columns = packed_words(by_columns)
+        assert columns is not None, "-128 stands beside the same weights in any order"
         together = 2 * weights.shape[1] * (weights.shape[2] + int(params["stride_w"]) * in_c)
-        fewer = call(2, together, single, table)
+        fewer = call(2, together, single, Table("weights_by_columns", stream(columns, *ends)))
     return call(_TILE, _TILE * patch + border_run, fewer)
 
 
