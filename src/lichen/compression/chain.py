@@ -254,7 +254,6 @@ class _Chain:
             share_weights(model, stage.clusters)
             fit(model, *self._samples, stage.training, self._epochs(stage.name), self._loss(stage))
             settle_weights(model)
-            model.zero_grad()  # of the values that were trained, not of the weights
             return export(model, self.example)
         assert isinstance(stage, QuantiseStage)
         samples = to_tensor(self.data.train_x[: stage.calibration])
