@@ -25,6 +25,14 @@ def broken():
         model[0].weight[0] = float("nan")
     return model
 
+class Twice(nn.Sequential):
+    def forward(self, x):
+        y = self[0](x)
+        return self[2](self[1](y) + y)
+
+def twice():
+    return Twice(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Sequential(nn.Flatten(), nn.Linear(144, 3)))
+
 def number():
     return 5
 """

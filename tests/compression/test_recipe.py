@@ -67,6 +67,7 @@ WRONG = {
     "other classes": ("width = 12", "classes = 4", r":15: the teacher has other classes than the network"),
     "code of floats": ('kind = "distil"\ntraining = { epochs = 1, batch_size = 16 }', 'kind = "code"', r":21: stage 'code' codes int8 weights; put a stage that quantises in front"),
     "shared weights trained apart": ('kind = "prune"\nmacs = 0.6\nsteps = 2', 'kind = "share"\nclusters = 4', r":3\d: stage 'quantise_aware' would train shared weights apart"),
+    "what cannot be folded": (RECIPE[RECIPE.index('"tiny:cnn"\n\n') :], '"tiny:twice"\n\n[[stage]]\nkind = "share"\nclusters = 4\n', r":10: the weights of '0' cannot be shared, for the batch normalisation '1' cannot be folded .*; give each layer a normalisation of its own"),
     "nobody to follow": (RECIPE[RECIPE.index("[teacher]") : RECIPE.index("[[stage]]")], "", r":14: stage 'distil' follows a teacher"),
     "a teacher that knows nothing": ("[teacher.training]\nepochs = 2\nbatch_size = 16\n", "", r":14: \[teacher\] needs either weights or"),
     "NaN weights": ('"tiny:cnn"\n\n', '"tiny:broken"\n\n', r":8: tiny:broken begins with '0.weight', which holds a value that is not a finite"),

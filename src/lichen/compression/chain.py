@@ -25,6 +25,7 @@ from torch.export import ExportedProgram
 
 from lichen import __version__
 from lichen.compiler import compile_model
+from lichen.compression.batch_normalisation import folded_normalisations
 from lichen.compression.distillation import Distillation, distil, distillation_loss
 from lichen.compression.footprint import footprints
 from lichen.compression.magnitude_pruning import CubicSchedule, prune_weights
@@ -251,9 +252,10 @@ class _Chain:
             prune_weights(model, *self._samples, stage.density, stage.training, watched, loss, schedule, stage.scope)
             return export(model, self.example)
         if isinstance(stage, ShareStage):
-            share_weights(model, stage.clusters)
-            fit(model, *self._samples, stage.training, self._epochs(stage.name), self._loss(stage))
-            settle_weights(model)
+            with folded_normalisations(model, self.example):
+                share_weights(model, stage.clusters)
+                fit(model, *self._samples, stage.training, self._epochs(stage.name), self._loss(stage))
+                settle_weights(model)
             return export(model, self.example)
         assert isinstance(stage, QuantiseStage)
         samples = to_tensor(self.data.train_x[: stage.calibration])

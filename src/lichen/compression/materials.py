@@ -15,9 +15,10 @@ import torch
 from torch import nn
 
 from lichen.compression import toml_lines
+from lichen.compression.batch_normalisation import normalised_layers
 from lichen.compression.footprint import Resource, footprints
 from lichen.compression.network import build_network
-from lichen.compression.recipe import DataTable, ModelTable, PruneStage, Recipe, TeacherTable
+from lichen.compression.recipe import DataTable, ModelTable, PruneStage, Recipe, ShareStage, TeacherTable
 from lichen.data.digits import shrink
 from lichen.data.labelled import KNOWN, Labelled, check_labelled, read_labelled
 from lichen.errors import InputError
@@ -61,8 +62,8 @@ class Materials:
 def gather(recipe: Recipe) -> Materials:
     """Loads the data, builds the networks and tries them on a sample; nothing is trained.
 
-    Raises `InputError` with the recipe's line for data that cannot teach, networks that do not fit the data, weights that are no numbers, and targets that no
-    pruning reaches.
+    Raises `InputError` with the recipe's line for data that cannot teach, networks that do not fit the data, weights that are no numbers, normalisations that
+    cannot be folded into weights to be shared, and targets that no pruning reaches.
     """
     data = _load(recipe)
     found = Materials(recipe, data, "")
@@ -76,6 +77,7 @@ def gather(recipe: Recipe) -> Materials:
             raise recipe.error(("teacher", "name"), "the teacher has other classes than the network")
         states.append(teacher.state_dict())
     _require_modules(recipe, network, found.teacher() if recipe.teacher is not None else None)
+    _require_foldable(found, network)
     _require_reachable(found, network)
     return dataclasses.replace(found, digest=_digest(recipe, data, states))
 
@@ -167,6 +169,17 @@ def _require_modules(recipe: Recipe, network: nn.Module, teacher: nn.Module | No
         if path not in known:
             whose = "network" if model is network else "teacher"
             raise recipe.error(key, f"the {whose} has no module '{path}'; it has {', '.join(known)}")
+
+
+def _require_foldable(materials: Materials, network: nn.Module) -> None:
+    """Raises `InputError` for a stage that shares weights into which a normalisation cannot be folded."""
+    recipe = materials.recipe
+    for place, stage in enumerate(recipe.stage):
+        if isinstance(stage, ShareStage):
+            try:
+                normalised_layers(network, materials.example_input)
+            except InputError as error:
+                raise recipe.error(("stage", place), error) from error
 
 
 def _require_reachable(materials: Materials, network: nn.Module) -> None:

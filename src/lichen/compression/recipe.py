@@ -120,7 +120,10 @@ class SparsifyStage(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class ShareStage(Stage):
-    """Gives the weights of each layer at most `clusters` values beside zero, and trains these. Quantise with one scale a layer behind it."""
+    """Gives the weights of each layer at most `clusters` values beside zero, and trains these. Quantise with one scale a layer behind it.
+
+    Batch normalisations are folded into weights and biases before.
+    """
 
     place: ClassVar[int] = 2
 
