@@ -130,10 +130,10 @@ def dense_modules(draw: st.DrawFn, dtype: str) -> Module:
 
 
 @st.composite
-def pool_modules(draw: st.DrawFn, kind: str, dtype: str, named: bool = False) -> Module:
+def pool_modules(draw: st.DrawFn, kind: str, dtype: str, named: bool = False, most_channels: int = 19) -> Module:
     """One avg_pool2d or max_pool2d."""
     geometry = draw(geometries(named, dilated=False))
-    channels = draw(st.integers(1, 19))
+    channels = draw(st.integers(1, most_channels))
     source = draw(sources((1, *geometry["input"], channels), dtype))
     result = source.with_shape(1, *geometry["output"], channels)
     attributes = geometry["attributes"] | {"kernel": geometry["kernel"], "activation": draw(activations)}

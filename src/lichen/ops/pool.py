@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from lichen.ir.accesses import Accesses
@@ -15,8 +16,10 @@ from lichen.ops.params import row_lengths
 from lichen.ops.weights import clamp_params
 from lichen.ops.window import Window
 
-_LEAST_CHANNELS = {"avg_pool2d": 4, "max_pool2d": 16}  # from which on the kernels for DSP instructions are faster
-_MOST_TAPS = 255  # whose int8 values they add up in int16
+_LEAST_CHANNELS = {"avg_pool2d": {"mve": 3, "dsp": 4}, "max_pool2d": {"mve": 3, "dsp": 16}}
+"""From which on the kernels for these features are faster; the better ones first."""
+
+_MOST_TAPS = 255  # whose int8 values the averages among them add up in int16
 
 
 class Pool(Operator):
@@ -46,13 +49,19 @@ class Pool(Operator):
         params = row_lengths(operation) | window.params(operation)
         for name in ("out_c", "dilation_h", "dilation_w"):
             del params[name]
-        suffix = "f32" if operation.results[0].type.dtype.is_float else "s8"
-        fits = params["in_c"] >= _LEAST_CHANNELS[self.kind] and window.kernel[0] * window.kernel[1] <= _MOST_TAPS
-        if suffix == "s8" and core.has("dsp") and fits:
-            suffix = "s8_dsp"
         return KernelCall(
-            f"{self.kind}_{suffix}",
+            self._kernel(operation, core),
             params | clamp_params(operation),
             (Operand(0, rows=window.in_h), Result(0, rows=window.out_h)),
             rows=window.out_h,
         )
+
+    def _kernel(self, operation: Operation, core: Core) -> str:
+        if operation.results[0].type.dtype.is_float:
+            return f"{self.kind}_f32"
+        channels, taps = operation.operands[0].type.shape[3], math.prod(Window.over(operation).kernel)
+        if self.kind == "max_pool2d" or taps <= _MOST_TAPS:
+            for feature, least in _LEAST_CHANNELS[self.kind].items():
+                if core.has(feature) and channels >= least:
+                    return f"{self.kind}_s8_{feature}"
+        return f"{self.kind}_s8"

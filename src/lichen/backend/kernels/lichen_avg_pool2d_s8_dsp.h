@@ -5,13 +5,15 @@
 #define LICHEN_AVG_POOL2D_S8_DSP_H
 
 #include "lichen_avg_pool2d_s8.h"
-#include "lichen_pool_window_dsp.h"
+#include "lichen_four_dsp.h"
+#include "lichen_pool_window.h"
 
 typedef lichen_avg_pool2d_s8_params lichen_avg_pool2d_s8_dsp_params; /* in_c is at least four */
 
 /* A window, and what its sums are divided by. */
 typedef struct {
-    lichen_pool_window_dsp inside;
+    lichen_pool_window inside;
+    lichen_range_dsp range;
     int32_t share; /* 2^30 / taps, rounded down, and 1 more */
     int is_clamped;
 } lichen_avg_window_dsp;
@@ -30,7 +32,7 @@ LICHEN_INLINE void lichen_avg_store_dsp(const lichen_avg_window_dsp *window, int
     out[2] = lichen_mean_dsp(window, lichen_high_lane(even));
     out[3] = lichen_mean_dsp(window, lichen_high_lane(odd));
     if (window->is_clamped) {
-        lichen_store_word(out, lichen_limit_four_dsp(lichen_load_word(out), window->inside.range));
+        lichen_store_word(out, lichen_limit_four_dsp(lichen_load_word(out), window->range));
     }
 }
 
@@ -38,7 +40,7 @@ LICHEN_INLINE void lichen_avg_of8_dsp(const lichen_avg_window_dsp *window, int c
 {
     uint32_t even0 = 0, odd0 = 0, even1 = 0, odd1 = 0;
     for (int row = 0; row < window->inside.rows; row++) {
-        const int8_t *tap = lichen_pool_row_dsp(&window->inside, row) + c;
+        const int8_t *tap = lichen_pool_row(&window->inside, row) + c;
         for (int n = window->inside.columns; n > 0; n--, tap += window->inside.channels) {
             const uint32_t x0 = lichen_load_word(tap), x1 = lichen_load_word(tap + 4);
             even0 = lichen_sxtab16(even0, x0);
@@ -55,7 +57,7 @@ LICHEN_INLINE void lichen_avg_of4_dsp(const lichen_avg_window_dsp *window, int c
 {
     uint32_t even = 0, odd = 0;
     for (int row = 0; row < window->inside.rows; row++) {
-        const int8_t *tap = lichen_pool_row_dsp(&window->inside, row) + c;
+        const int8_t *tap = lichen_pool_row(&window->inside, row) + c;
         for (int n = window->inside.columns; n > 0; n--, tap += window->inside.channels) {
             const uint32_t x = lichen_load_word(tap);
             even = lichen_sxtab16(even, x);
@@ -73,7 +75,7 @@ LICHEN_LOOP void lichen_avg_pixel_dsp(const lichen_avg_window_dsp *window, int8_
         lichen_avg_of8_dsp(window, c, out + c);
     }
     for (; c < window->inside.channels; c += 4) {
-        const int group = lichen_pool_group_dsp(&window->inside, c);
+        const int group = lichen_pool_four(&window->inside, c);
         lichen_avg_of4_dsp(window, group, out + group);
     }
 }
@@ -82,13 +84,14 @@ LICHEN_KERNEL void lichen_avg_pool2d_s8_dsp(
     const lichen_avg_pool2d_s8_dsp_params *p, lichen_view_s8 in, lichen_view_s8 out, int row_begin, int row_end)
 {
     lichen_avg_window_dsp window;
-    window.inside = lichen_pool_window_of_dsp(in, (int)p->in_length, p->in_c, p->low, p->high);
+    window.inside = lichen_pool_window_of(in, (int)p->in_length, p->in_c);
+    window.range = lichen_range_of_dsp(p->low, p->high);
     window.is_clamped = p->low > -128 || p->high < 127;
     for (int oy = row_begin; oy < row_end; oy++) {
         int8_t *result = lichen_row_s8(out, oy, (int)p->out_length);
-        lichen_pool_window_to_row_dsp(&window.inside, oy * p->stride_h - p->pad_top, p->kernel_h, p->in_h);
+        lichen_pool_window_to_row(&window.inside, oy * p->stride_h - p->pad_top, p->kernel_h, p->in_h);
         for (int ox = 0; ox < p->out_w; ox++, result += p->in_c) {
-            lichen_pool_window_to_column_dsp(&window.inside, ox * p->stride_w - p->pad_left, p->kernel_w, p->in_w);
+            lichen_pool_window_to_column(&window.inside, ox * p->stride_w - p->pad_left, p->kernel_w, p->in_w);
             window.share = ((int32_t)1 << 30) / (window.inside.rows * window.inside.columns) + 1;
             lichen_avg_pixel_dsp(&window, result);
         }
