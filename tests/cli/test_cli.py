@@ -305,7 +305,8 @@ def test_search_redistribute_answers() -> None:
     assert list(first) == ["notation", "early", "early_field", "field", "macs", "arena", "strips_macs"]
     assert others and list(first["arena"]) == ["layers", "streamed", "strips"]
     assert all(p["strips_macs"] - p["macs"] < first["strips_macs"] - first["macs"] for p in others)
-    assert first["notation"] in lichen(*command)
+    small = lichen("search", "redistribute", "k1c4 8k3c4 8k3c4", "--resolution", 16, "--early", 2, "--strips", 2)
+    assert "given: k1c4 8k3c4 8k3c4\n" in small
     assert "item 1, 8q3" in lichen("search", "redistribute", "8q3", "--resolution", 32, code=2)
     assert "first stage" in lichen("search", "redistribute", "k3c8", "--resolution", 32, code=2)
 

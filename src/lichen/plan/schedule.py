@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 
@@ -73,30 +74,39 @@ def choose(
         raise InputError(f"--schedule {kind} is not one of {', '.join(KINDS)}")
     if kind == "layers" and not input_rows:
         return _planned(function, core, ())
-    schedules = front(function, core, input_rows, rows_again)
-    if kind == "auto":
-        return next((s for s in schedules if s.arena <= ram), schedules[-1])
-    return schedules[0] if kind == "layers" else [s for s in schedules if not s.more_macs][-1]
+    schedules = _front(function, core, input_rows, rows_again)  # planned one by one, so no further than it takes
+    if kind == "layers":
+        return next(schedules)
+    if kind == "stream":
+        return list(takewhile(lambda schedule: not schedule.more_macs, schedules))[-1]
+    for schedule in schedules:
+        if schedule.arena <= ram:
+            break
+    return schedule
 
 
 def front(function: Function, core: Core, input_rows: bool = False, rows_again: bool = False) -> list[Schedule]:
     """From layer by layer to the least memory: every schedule needs less memory than the one before, and computes more twice or, if
-    that is the same, streams more rows.
+    that is the same, streams more rows or, if that is the same too, more pieces.
 
     With `input_rows` those schedules in which all inputs that can come row by row do, each to the region that reads it, and with
     `rows_again` that region may be evaluated in strips, for each of which the input comes once more. Raises `InputError` where no
     input can come by rows.
     """
+    return list(_front(function, core, input_rows, rows_again))
+
+
+def _front(function: Function, core: Core, input_rows: bool, rows_again: bool) -> Iterator[Schedule]:
     cuts = _Cuts(function, core, inputs_by_rows(function) if input_rows else (), rows_again)
-    found: list[Schedule] = []
+    least: float = math.inf
     limit: float = math.inf
     while (cut := cuts.best(limit)) is not None:
         limit = cut.need - 1
         schedule = _planned(function, core, cut.regions)
-        if not found or schedule.arena < found[-1].arena:
-            found.append(schedule)
-            limit = min(limit, schedule.arena - 1)
-    return found
+        if schedule.arena < least:
+            yield schedule
+            least = schedule.arena
+            limit = min(limit, least - 1)
 
 
 def with_fast_rows(function: Function, core: Core, schedule: Schedule, ram: int) -> Schedule:

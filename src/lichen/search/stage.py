@@ -36,16 +36,24 @@ def stage_cost(proposal: Proposal, module: Module, strips: int, core: Core) -> S
     Raises `InputError` where the images at the end of the first stage are too narrow for so many strips.
     """
     function = module.infer
+    arena, macs = cost_in_strips(proposal, module, strips, core)
+    return StageCost(
+        layers=choose(function, core, "layers", 0).arena,
+        streamed=choose(function, core, "stream", 0).arena,
+        strips=arena,
+        strips_macs=macs,
+    )
+
+
+def cost_in_strips(proposal: Proposal, module: Module, strips: int, core: Core) -> tuple[int, int]:
+    """Bytes of arena and all multiplications with the first stage in `strips` alone; raises what `stage_cost` raises."""
+    function = module.infer
     region = Streams(function).region(0, _operations(proposal, function))
     striped = in_strips(region, strips)
     if striped is None:
         raise InputError(f"the first stage of {proposal.architecture} cannot be computed in {strips} strips; try fewer")
-    return StageCost(
-        layers=choose(function, core, "layers", 0).arena,
-        streamed=choose(function, core, "stream", 0).arena,
-        strips=_arena(function, core, striped),
-        strips_macs=sum(operator(op.kind).macs(op) for op in function.operations) - region.macs + striped.macs,
-    )
+    macs = sum(operator(op.kind).macs(op) for op in function.operations)
+    return _arena(function, core, striped), macs - region.macs + striped.macs
 
 
 def _arena(function: Function, core: Core, region: Region) -> int:
