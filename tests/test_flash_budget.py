@@ -26,6 +26,8 @@ from lichen.search.candidate import candidate
 from lichen.targets.folder import open_folder
 from native_check import DSP
 
+pytestmark = pytest.mark.long
+
 NETWORK = parse("k3s2c8 24k3c8r 24k3c8r 24k3c8r 24k5s2c16 32k3c16r 32k3c16r 32k3c16r")
 
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.timeout(600)
 def test_digits_on_two_chips() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 
 def test_chip_learns_as_pytorch_does(lichen_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Natively compiled for five epochs: the fixed keys, PyTorch's losses, an error below that of least squares; what is kept."""

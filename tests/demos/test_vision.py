@@ -12,6 +12,8 @@ import pytest
 from lichen.demos.vision import MOST_SCHEDULES, choose_few
 from lichen.plan.schedule import Schedule
 
+pytestmark = pytest.mark.long
+
 Answer = tuple[dict[str, Any], Path]
 
 

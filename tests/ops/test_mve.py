@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lichen.backend.emit import KERNELS
 from lichen.device import Session
@@ -17,6 +18,8 @@ from lichen.targets.build import Source, build_image
 from lichen.targets.machine import machine_of
 from lichen.targets.qemu import Qemu
 from native_check import SANITIZERS, WARNINGS
+
+pytestmark = pytest.mark.long
 
 BATCH, MOST, BLOCKS, UNTOUCHED = 100, 40, 3, -99
 GIVEN = np.dtype(
