@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
+
+import lichen
+from lichen.errors import InputError
 
 NETWORK = """
 import torch
@@ -105,3 +109,17 @@ def kitchen(folder: Path, recipe: str = RECIPE, **arrays: NDArray[Any]) -> Path:
     np.savez(folder / "data.npz", **{"x": x, "y": y, **arrays})
     (folder / "recipe.toml").write_text(recipe)
     return folder / "recipe.toml"
+
+
+def assert_refused(folder: Path, old: str, new: str, message: str) -> None:
+    """The recipe with `new` in place of `old` is refused with one sentence that begins as `message`; nothing is trained, nothing is written."""
+    assert old in RECIPE
+    path = kitchen(folder, RECIPE.replace(old, new, 1))
+
+    def never(step: object) -> None:
+        raise AssertionError("it trains")
+
+    with pytest.raises(InputError, match=rf"recipe\.toml{message}") as caught:
+        lichen.compress(path, folder / "out", watch=never)
+    assert caught.value.exit_code == 2 and "\n" not in str(caught.value)
+    assert not (folder / "out").exists()

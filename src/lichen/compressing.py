@@ -25,7 +25,7 @@ def train(
     """
     _require_torch()
     from lichen.compression.chain import train_recipe
-    from lichen.compression.recipe import read_recipe
+    from lichen.compression.recipe_file import read_recipe
 
     return train_recipe(read_recipe(Path(recipe), seed), Path(out), watch or (lambda step: None))
 
@@ -47,7 +47,7 @@ def compress(
     _require_torch()
     from lichen.compression.chain import compress_recipe
     from lichen.compression.logs import Logs
-    from lichen.compression.recipe import read_recipe
+    from lichen.compression.recipe_file import read_recipe
     from lichen.report.compression import StagePoint, draw_compression
     from lichen.report.picture import require_matplotlib
 

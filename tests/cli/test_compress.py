@@ -75,6 +75,6 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def chain_recipe(folder: Path):  # type: ignore[no-untyped-def]
-    from lichen.compression.recipe import read_recipe
+    from lichen.compression.recipe_file import read_recipe
 
     return read_recipe(kitchen(folder))

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import lichen
 from compression_cases import RECIPE, STAGES, kitchen
 from lichen.compression.chain import Compressed, Step, compress_recipe
-from lichen.compression.recipe import read_recipe
+from lichen.compression.recipe_file import read_recipe
 from lichen.data.labelled import read_labelled
 from lichen.errors import InputError
 from lichen.ir.interpret import Interpreter
