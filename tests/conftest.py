@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported; small products gain nothing from more
+# Read when NumPy and PyTorch are imported, here and in what tests start; small products gain nothing from more, and lose much beside another worker.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _BESIDE = Path(__file__).parents[2] / "shared" / "data"
 

@@ -87,8 +87,12 @@ def test_surroundings_stay_as_they_were() -> None:
     x, y = two_blobs()
     model = small_net()
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    fit(model, x, y, Recipe(epochs=1))
-    assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads
+    torch.set_num_threads(2)
+    try:
+        fit(model, x, y, Recipe(epochs=1))
+        assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_nothing_to_train_on_is_refused() -> None:

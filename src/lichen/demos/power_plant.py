@@ -24,6 +24,7 @@ from lichen.device.count import count_first, count_lesson
 from lichen.device.executor import Executor, open_executor
 from lichen.learning.choice import All
 from lichen.learning.trainable import make_trainable
+from lichen.nn.threads import single_threaded
 from lichen.passes.gradient_descent import GradientDescent
 from lichen.reading import from_torch
 from lichen.report.loss_curves import draw_loss_curves
@@ -65,7 +66,7 @@ def run(bar: ProgressBar, keep: Path | None = None, on: str = "qemu", epochs: in
     module = prepare(from_torch(torch.export.export(network, (torch.zeros(1, 4),)), "power_plant"))
     trainable = make_trainable(module, All(), "mean_squared_error", HOW)
     orders = [np.random.default_rng(epoch).permutation(len(data.train_x)) for epoch in range(epochs)]
-    with bar("PyTorch", epochs) as progress:
+    with bar("PyTorch", epochs) as progress, single_threaded():
         loss_torch = _train_torch(network, data, orders, progress)
     with tempfile.TemporaryDirectory() as scratch:
         compiled = compile_model(trainable, BOARD, (keep or Path(scratch)) / "power_plant")
@@ -81,7 +82,7 @@ def run(bar: ProgressBar, keep: Path | None = None, on: str = "qemu", epochs: in
                 (on_chip,) = executor.run([data.test_x[:, None]], progress)
         lesson = count_lesson(folder, on, [data.train_x[:1, None], data.train_y[:1, None]])
         inference = count_first(folder, on, [data.test_x[:1, None]])
-    with torch.no_grad():
+    with single_threaded(), torch.no_grad():
         in_torch = network(torch.from_numpy(data.test_x)).numpy()
     differences = np.abs(np.array(loss_chip) / np.array(loss_torch) - 1)
     return Result(
