@@ -7,7 +7,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from lichen.data.digits import Digits, hold_out, load_digits, shrink
+from lichen.data.digits import Digits, hold_out, load_digits, resize, shrink
 from lichen.errors import InputError, MissingToolError
 
 
@@ -72,3 +72,15 @@ def test_shrink_averages_squares() -> None:
     np.testing.assert_array_equal(shrink(images, 2)[0, :, :, 0], [[2.5, 4.5], [10.5, 12.5]])
     with pytest.raises(InputError, match="cannot be shrunk"):
         shrink(images, 3)
+
+
+def test_resize_averages_what_a_pixel_covers() -> None:
+    """By hand, from three pixels to two; as `shrink` where a factor divides; the mean stays; larger than it was is refused."""
+    images = np.array([[[0.0, 3.0, 6.0]] * 3], np.float32)[..., None]
+    np.testing.assert_allclose(resize(images, 2)[0, :, :, 0], [[1.0, 5.0]] * 2, rtol=1e-6)
+    images = np.random.default_rng(0).random((2, 28, 28, 1), np.float32)
+    np.testing.assert_allclose(resize(images, 14), shrink(images, 2), atol=1e-6)
+    np.testing.assert_allclose(resize(images, 16).mean(axis=(1, 2, 3)), images.mean(axis=(1, 2, 3)), rtol=1e-5)
+    for side in (0, 29):
+        with pytest.raises(InputError, match="cannot be made"):
+            resize(images, side)

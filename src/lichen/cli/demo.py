@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     demo.command("compression", epilog="Example: lichen demo compression --seeds 1 --out build/compression")(
         compression
     )
+    demo.command("bonsai", epilog="Example: lichen demo bonsai --out build/bonsai")(bonsai)
     app.add_typer(demo, name="demo")
 
 
@@ -273,6 +274,56 @@ def compression(
                     *(trial.ram, trial.flash, trial.milliseconds, trial.identical),
                 ]
                 for trial in result.trials[chain.name]
+            ],
+        )
+
+
+def bonsai(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Keeps the compiled models and result.json in this folder.")
+    ] = Path("build", "demo-bonsai"),
+    seeds: Annotated[int, typer.Option(min=1, help="How many models of each kind, with other initial weights.")] = 3,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Few epochs: to see it work, not to reach its figures.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Train Bonsai, a sparse tree of two kilobytes, and run it on an emulated Arduino Uno beside a dense network and nearest neighbours."""
+    with _needing("torch,data,demos"):
+        from lichen.demos.bonsai import TASKS, run
+
+    result = run(progress_bar, lambda remark: messages.print(remark), out, seeds, quick)
+    answer = result.answer()
+    write_json(out / "result.json", answer)
+    messages.print(f"the compiled models and result.json are in {out}")
+    if json:
+        print_json(answer)
+        return
+    for task in TASKS:
+        print_table(
+            f"{task.title}, even against odd digits of {task.side}x{task.side} pixels (1,000 unseen ones; RAM and flash as linked for uno, time emulated)",
+            [
+                "method",
+                "accuracy",
+                "least",
+                "most",
+                "in float32",
+                "model, bytes",
+                "RAM, bytes",
+                "flash, bytes",
+                "ms",
+                "chip agrees",
+            ],
+            [
+                [
+                    name,
+                    *(figures.mean, min(figures.accuracy), max(figures.accuracy)),
+                    None
+                    if figures.accuracy_float is None
+                    else sum(figures.accuracy_float) / len(figures.accuracy_float),
+                    *(figures.model_bytes, figures.ram, figures.flash, figures.milliseconds, figures.agrees),
+                ]
+                for name, figures in result.tasks[task.name].items()
             ],
         )
 

@@ -65,6 +65,30 @@ def shrink(images: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     return small
 
 
+def resize(images: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Images (n, H, W, C) to (n, side, side, C), no larger than they were: each pixel is the mean of what it covers, parts of pixels included.
+
+    Raises `InputError` for a side below 1 or above H or W.
+    """
+    _, height, width, _ = images.shape
+    if not 1 <= side <= min(height, width):
+        raise InputError(
+            f"images of {height}x{width} pixels cannot be made {side}x{side}; choose a side from 1 to {min(height, width)}"
+        )
+    small: NDArray[np.float32] = np.einsum(
+        "ah,bw,nhwc->nabc", _coverage(height, side), _coverage(width, side), images, optimize=True
+    ).astype(np.float32)
+    return small
+
+
+def _coverage(size: int, parts: int) -> NDArray[np.float64]:
+    """The share (parts, size) that each of `size` pixels has in each of as many equal parts of their line."""
+    edges, pixels = np.linspace(0, size, parts + 1), np.arange(size)
+    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    shares: NDArray[np.float64] = np.clip(covered, 0, None) * (parts / size)
+    return shares
+
+
 def _stratified(
     classes: NDArray[np.int64], per_class: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -19,12 +19,10 @@ from torch import nn
 
 from lichen.compiler import Compilation, analyze, compile_model
 from lichen.data.digits import Digits, hold_out, load_digits
+from lichen.demos.chip import on_chip, require_same
 from lichen.demos.deep_compression import CHAINS, LENET_300_100, Chain, Lessons, compress, teach
 from lichen.demos.progress import ProgressBar, Remark
-from lichen.device.count import count_first
 from lichen.device.executor import open_executor
-from lichen.device.validate import validate
-from lichen.errors import MissingToolError, NoError
 from lichen.ir.module import Module
 from lichen.ir.samples import to_batch
 from lichen.nn.quantize import quantize
@@ -36,7 +34,6 @@ from lichen.report.stage_points import StagePoint, draw_stage_points
 from lichen.targets.folder import open_folder
 
 CALIBRATION_SAMPLES = 200
-CHIP_SAMPLES = 10
 FLOAT_BYTES = 4
 
 
@@ -169,13 +166,13 @@ def _trial(
     for note in compiled.notes:
         remark(f"{chain.title}: {note}")
     x, _ = to_batch(digits.test_x, module.infer.inputs[0], "digits")
-    _require_same(compiled, "native", x)
+    require_same(compiled, "native", x)
     with (
         bar(f"{chain.title}, seed {seed}: classifying", len(x)) as progress,
         open_executor(open_folder(compiled.path), "native") as executor,
     ):
         chip = accuracy(executor.run([x], progress)[0], digits.test_y)
-    identical, milliseconds = _on_chip(compiled, x, remark)
+    identical, milliseconds = on_chip(compiled, x, remark)
     stages += [StagePoint("int8", chip, compiled.plain_weights), StagePoint("coded", chip, compiled.weights)]
     return Trial(
         seed=seed,
@@ -186,24 +183,3 @@ def _trial(
         identical=identical,
         milliseconds=milliseconds,
     )
-
-
-def _on_chip(compiled: Compilation, x: NDArray[Any], remark: Remark) -> tuple[bool | None, float | None]:
-    """Whether the emulated chip agrees, and how long an inference takes it; `None` where a tool for that is missing."""
-    board = compiled.board
-    assert board.emulator is not None
-    try:
-        _require_same(compiled, board.emulator.kind, x)
-        count = count_first(open_folder(compiled.path), board.emulator.kind, [x[:1]])
-    except MissingToolError as error:
-        remark(f"{compiled.name}: {error}; going on without the chip")
-        return None, None
-    return True, None if count.cycles is None else count.cycles / board.clock_hz * 1e3
-
-
-def _require_same(compiled: Compilation, on: str, x: NDArray[Any]) -> None:
-    difference = validate(open_folder(compiled.path), on, [x[:CHIP_SAMPLES]])
-    if difference is not None:
-        raise NoError(
-            f"{compiled.name} on {on} differs from Python first in operator {difference.op}; please report this"
-        )
