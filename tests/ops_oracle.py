@@ -25,6 +25,11 @@ def i8(*shape: int, scale: float = 0.1, zero: int = 0) -> TensorType:
     return TensorType(shape, DType.INT8, Quantisation.per_tensor(float(np.float32(scale)), zero))
 
 
+def i32(*shape: int, scale: float) -> TensorType:
+    """A quantised int32 type, as sums of products have it."""
+    return TensorType(shape, DType.INT32, Quantisation.per_tensor(float(np.float32(scale)), 0))
+
+
 def one_op(
     kind: str,
     operands: Sequence[TensorType | Constant],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lichen.ir.module import Array, Constant, Module
 from lichen.ir.types import DType, Quantisation, TensorType
 from lichen.ops.fixed_point import ACTIVATIONS
-from ops_oracle import f32, fixed, i8, one_op
+from ops_oracle import f32, fixed, i8, i32, one_op
 from tflite_builder import Graph, build, tflm_run
 
 activations = st.sampled_from(sorted(ACTIVATIONS))
@@ -219,16 +219,19 @@ def _quantised(type_: TensorType) -> dict[str, Any]:
 @st.composite
 def bonsai_tree_modules(draw: st.DrawFn) -> Module:
     """One bonsai_tree."""
-    depth, classes, features = draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 9))
-    inner = 2**depth - 1
+    depth, rows, features = draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 9))
+    inner, classes = 2**depth - 1, draw(st.sampled_from((1, 2))) if rows == 1 else rows
     rng = np.random.default_rng(draw(seeds))
+    of_z, *of_parts = (float(rng.uniform(1e-3, 0.05)) for _ in range(4))
     parts = [
-        fixed(rng.integers(-128, 128, shape).astype(np.int8), i8(*shape, scale=float(rng.uniform(1e-3, 0.02))), name)
-        for name, shape in (
-            ("w", (2 * inner + 1, classes, features)),
-            ("v", (2 * inner + 1, classes, features)),
-            ("t", (inner, features)),
+        fixed(rng.integers(-128, 128, shape).astype(np.int8), i8(*shape, scale=scale), name)
+        for name, scale, shape in zip(
+            ("w", "v", "t"),
+            of_parts,
+            ((2 * inner + 1, rows, features), (2 * inner + 1, rows, features), (inner, features)),
+            strict=True,
         )
     ]
-    attributes = {"sigma": draw(st.floats(0.1, 4))}
-    return one_op("bonsai_tree", [f32(1, features), *parts], [f32(1, classes)], attributes)
+    attributes = {"sigma": 10 ** draw(st.floats(-6, 6))}
+    scores = i32(1, classes, scale=of_z * of_parts[0])
+    return one_op("bonsai_tree", [i8(1, features, scale=of_z), *parts], [scores], attributes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from generated_tables import table_bytes
 from lichen.compiler import analyze
 from lichen.data.digits import load_digits
 from lichen.demos.compression import Result, Trial, int8_module, three_fifths
@@ -27,7 +27,6 @@ from lichen.nn.zoo import lenet_5, lenet_300_100
 from lichen.report.stage_points import StagePoint
 
 NETWORKS = {"lenet_300_100": (lenet_300_100, 266_610), "lenet_5": (lenet_5, 431_080)}
-SIZES = {"int8_t": 1, "int16_t": 2, "int32_t": 4, "uint32_t": 4, "float": 4}
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +37,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path
     done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), out
-
-
-def table_bytes(header: str) -> int:
-    """The bytes of all tables that a generated header declares."""
-    found = re.findall(r"static const (\w+) \w+\[(\d+)\]", header)
-    assert found
-    return sum(SIZES[c_type] * int(length) for c_type, length in found)
 
 
 @pytest.mark.timeout(300)

@@ -20,21 +20,22 @@ PARTS = ("projection", "weights", "gates", "branches")
 def scores_of(model: Bonsai, x: Array) -> Array:
     """What the paper's prediction gives for one sample: the nodes on its way, one after the other."""
     z_matrix, weights, gates, branches = (getattr(model, name).detach().double().numpy() for name in PARTS)
-    z = z_matrix @ x
+    z = z_matrix @ x + model.offset.detach().double().numpy()
     scores, node = np.zeros(weights.shape[1]), 0
     while True:
         scores += (weights[node] @ z) * np.tanh(model.sigma * (gates[node] @ z))
         if node >= len(branches):
-            return scores
+            return np.array([-scores[0], scores[0]]) if model.classes == 2 else scores
         node = 2 * node + 1 if branches[node] @ z > 0 else 2 * node + 2
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 9), st.integers(2, 4), st.integers(1, 5), st.integers(0, 3), st.integers(0, 99))
 def test_evaluation_is_the_papers_formula(features: int, classes: int, projected: int, depth: int, seed: int) -> None:
-    """Of any size, also a tree that is a single leaf."""
+    """Of any size, also a tree that is a single leaf, and of two classes that share a row."""
     torch.manual_seed(seed)
     model = Bonsai(features, classes, projected, depth, sigma=1.5).eval()
+    torch.nn.init.normal_(model.offset)
     x = np.random.default_rng(seed).normal(size=(6, features))
     got = model(torch.from_numpy(x).float()).detach().numpy()
     np.testing.assert_allclose(got, [scores_of(model, sample) for sample in x], rtol=1e-4, atol=1e-5)

@@ -288,7 +288,7 @@ def bonsai(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Train Bonsai, a sparse tree of two kilobytes, and run it on an emulated Arduino Uno beside a dense network and nearest neighbours."""
+    """Train Bonsai, a sparse tree of two kilobytes, and run it on an emulated Arduino Uno beside dense networks and nearest neighbours."""
     with _needing("torch,data,demos"):
         from lichen.demos.bonsai import TASKS, run
 
@@ -312,7 +312,7 @@ def bonsai(
                 "RAM, bytes",
                 "flash, bytes",
                 "ms",
-                "chip agrees",
+                "same bytes",
             ],
             [
                 [
@@ -321,7 +321,7 @@ def bonsai(
                     None
                     if figures.accuracy_float is None
                     else sum(figures.accuracy_float) / len(figures.accuracy_float),
-                    *(figures.model_bytes, figures.ram, figures.flash, figures.milliseconds, figures.agrees),
+                    *(figures.model_bytes, figures.ram, figures.flash, figures.milliseconds, figures.identical),
                 ]
                 for name, figures in result.tasks[task.name].items()
             ],

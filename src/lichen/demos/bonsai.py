@@ -1,4 +1,4 @@
-"""Bonsai in two kilobytes on an Arduino Uno, beside a dense network of the same size and nearest neighbours.
+"""Bonsai in two kilobytes on an Arduino Uno, beside dense networks of at most the same size and nearest neighbours.
 
 After Kumar, Goyal, Varma (ICML 2017), whose data sets have several classes clubbed into two; which ones the paper does not tell. Here it is even against
 odd digits: of MNIST's 28x28 pixels, and of the same digits in the 16x16 pixels of USPS. Of 5,000 digits 3,000 teach, 1,000 chose all settings
@@ -8,7 +8,7 @@ below, and 1,000 test. The chip is given the pixels that a model asks for: makin
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
 from lichen.compiler import Compilation, compile_model
+from lichen.compression.magnitude_pruning import CubicSchedule, prune_weights
+from lichen.compression.weight_sharing import settle_weights, share_weights
 from lichen.data.digits import SIDE, Digits, hold_out, load_digits, resize, shrink
 from lichen.demos.chip import on_chip, require_same
 from lichen.demos.progress import ProgressBar, Remark
@@ -42,27 +44,45 @@ CALIBRATION_SAMPLES = 300
 
 
 @dataclass(frozen=True)
-class Task:
-    """Even against odd digits of `side` x `side` pixels, and the settings of each method, chosen on the validation part.
+class Tree:
+    """A Bonsai over pixels `coarse` times as wide, to `projected` numbers; `share` of its projection is not zero, and has so many `bits`."""
 
-    `coarse` is by what factor dense network and prototypes see fewer pixels, with which they are best in 2 kB; Bonsai and the neighbours see all.
-    """
+    coarse: int
+    projected: int
+    share: float
+    bits: int
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A network of one layer of `hidden` neurons, of whose weights `density` are not zero; all others share `CLUSTERS` values if any is."""
+
+    coarse: int
+    hidden: int
+    density: float = 1.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """Even against odd digits of `side` x `side` pixels, and the settings of each method, chosen on the validation part."""
 
     name: str
     title: str
     side: int
-    projection: float
-    coarse: int
-    hidden: int
+    tree: Tree
+    dense: Dense
+    pruned: Dense
     neighbours: int
+    prototypes_coarse: int
 
 
 TASKS = (
-    Task("mnist_2", "MNIST-2", side=SIDE, projection=0.12, coarse=4, hidden=33, neighbours=3),
-    Task("usps_2", "USPS-like-2", side=16, projection=0.45, coarse=2, hidden=27, neighbours=1),
+    Task("mnist_2", "MNIST-2", SIDE, Tree(2, 10, 0.5, 6), Dense(4, 33), Dense(2, 30, 0.25), 3, 4),
+    Task("usps_2", "USPS-like-2", 16, Tree(1, 8, 0.5, 6), Dense(2, 27), Dense(1, 20, 0.3), 1, 2),
 )
-PROJECTED, DEPTH = 10, 2
-BONSAI_RECIPE, DENSE_RECIPE = Recipe(epochs=40), Recipe(epochs=60)
+DEPTH, CLUSTERS = 2, 15
+TRAINING, TUNING = Recipe(epochs=40), Recipe(epochs=4, learning_rate=1e-3)
+PRUNING = CubicSchedule(begin=0.0, end=0.5)
 QUICK_EPOCHS = 6
 
 
@@ -80,8 +100,8 @@ class Figures:
     flash: int | None = None
     ram: int | None = None
     milliseconds: float | None = None
-    agrees: bool | None = None
-    """Whether the emulated chip gave what the interpreter gives: integers to the byte, the float32 scores of Bonsai's tree within rounding."""
+    identical: bool | None = None
+    """Whether the emulated chip gave the interpreter's bytes."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +122,7 @@ class Trial:
     accuracy_float: float
     accuracy: float
     compiled: Compilation
-    agrees: bool | None
+    identical: bool | None
     milliseconds: float | None
 
 
@@ -123,81 +143,100 @@ def run(bar: ProgressBar, remark: Remark, keep: Path | None = None, seeds: int =
 def _task(
     task: Task, digits: Digits, folder: Path, bar: ProgressBar, remark: Remark, seeds: int, quick: bool
 ) -> dict[str, Figures]:
-    fine = replace(digits, train_x=resize(digits.train_x, task.side), test_x=resize(digits.test_x, task.side))
-    coarse = replace(fine, train_x=shrink(fine.train_x, task.coarse), test_x=shrink(fine.test_x, task.coarse))
-    bonsai = [_bonsai(task, fine, seed, folder, bar, remark, quick) for seed in range(seeds)]
-    dense = [_dense(task, coarse, seed, folder, bar, remark, quick) for seed in range(seeds)]
+    trained: dict[str, Callable[[int, Digits], tuple[nn.Module, Module]]] = {
+        "bonsai": lambda seed, seen: _bonsai(task, task.tree, seed, seen, bar, quick),
+        "dense": lambda seed, seen: _dense(task, task.dense, seed, seen, bar, quick),
+        "dense_pruned": lambda seed, seen: _dense(task, task.pruned, seed, seen, bar, quick),
+    }
+    figures = {}
+    for method, settings in (("bonsai", task.tree), ("dense", task.dense), ("dense_pruned", task.pruned)):
+        seen = _seen(digits, task.side, settings.coarse)
+        trials = []
+        for seed in range(seeds):
+            model, module = trained[method](seed, seen)
+            trials.append(_trial(model, module, seen, folder / f"{method}_{seed}", remark))
+        figures[method] = _figures(trials)
+    return figures | _nearest(task, digits, bar, seeds)
+
+
+def _seen(digits: Digits, side: int, coarse: int) -> Digits:
+    """The digits in as many pixels as a method asks for, in a row."""
+
+    def pixels(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return shrink(resize(images, side), coarse).reshape(len(images), -1)
+
+    return replace(digits, train_x=pixels(digits.train_x), test_x=pixels(digits.test_x))
+
+
+def _bonsai(
+    task: Task, tree: Tree, seed: int, digits: Digits, bar: ProgressBar, quick: bool
+) -> tuple[nn.Module, Module]:
+    recipe = _recipe(TRAINING, seed, quick)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Bonsai(digits.train_x.shape[1], 2, tree.projected, DEPTH)
+    with bar(f"{task.title}, seed {seed}: training Bonsai", recipe.epochs) as progress:
+        budget = Budget(projection=tree.share, weights=1, gates=1, branches=1)
+        train_bonsai(model, digits.train_x, digits.train_y, budget, recipe, lambda _: progress(1))
+    return model, bonsai_module(model, digits.train_x[:CALIBRATION_SAMPLES], "bonsai", tree.bits)
+
+
+def _dense(
+    task: Task, dense: Dense, seed: int, digits: Digits, bar: ProgressBar, quick: bool
+) -> tuple[nn.Module, Module]:
+    recipe, tuning = _recipe(TRAINING, seed, quick), _recipe(TUNING, seed, quick)
+    x, y, pruned = digits.train_x, digits.train_y, dense.density < 1
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(x.shape[1], dense.hidden), nn.ReLU(), nn.Linear(dense.hidden, 2))
+    kind = "a pruned dense network" if pruned else "a dense network"
+    epochs = recipe.epochs + (tuning.epochs if pruned else 0)
+    with bar(f"{task.title}, seed {seed}: training {kind}", epochs) as progress:
+        if pruned:
+            density = {"0": dense.density, "2": 1.0}
+            prune_weights(model, x, y, density, recipe, lambda _: progress(1), schedule=PRUNING)
+            fit(share_weights(model, CLUSTERS), x, y, tuning, lambda _: progress(1))
+            settle_weights(model)
+        else:
+            fit(model, x, y, recipe, lambda _: progress(1))
+    calibration = to_tensor(x[:CALIBRATION_SAMPLES])
+    int8 = quantize(model, calibration[:1], [calibration], weight_scale="tensor" if pruned else "channel")
+    return model, from_torch(int8, "dense")
+
+
+def _nearest(task: Task, digits: Digits, bar: ProgressBar, seeds: int) -> dict[str, Figures]:
+    """Nearest neighbours among all digits of the training part, and among as many centres of them as two kilobytes hold."""
+    fine, coarse = _seen(digits, task.side, 1), _seen(digits, task.side, task.prototypes_coarse)
+    few = MODEL_BYTES // (coarse.train_x.shape[1] + 1)
     with bar(f"{task.title}: nearest neighbours", seeds + 1) as progress:
-        pixels = task.side**2
-        every = KNeighborsClassifier(task.neighbours).fit(_flat(fine.train_x), fine.train_y)
-        all_of_them = _neighbours([every.score(_flat(fine.test_x), fine.test_y)], len(fine.train_y), pixels)
+        neighbours = KNeighborsClassifier(task.neighbours).fit(fine.train_x, fine.train_y)
+        all_of_them = _neighbours([neighbours.score(fine.test_x, fine.test_y)], *fine.train_x.shape)
         progress(1)
-        few = MODEL_BYTES // (pixels // task.coarse**2 + 1)
         scores = []
         for seed in range(seeds):
             scores.append(_prototypes(coarse, few, seed))
             progress(1)
-    return {
-        "bonsai": _figures(bonsai),
-        "dense": _figures(dense),
-        "knn": all_of_them,
-        "knn_prototypes": _neighbours(scores, few, pixels // task.coarse**2),
-    }
+    return {"knn": all_of_them, "knn_prototypes": _neighbours(scores, few, coarse.train_x.shape[1])}
 
 
-def _bonsai(
-    task: Task, digits: Digits, seed: int, folder: Path, bar: ProgressBar, remark: Remark, quick: bool
-) -> Trial:
-    recipe = _recipe(BONSAI_RECIPE, seed, quick)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = Bonsai(task.side**2, 2, PROJECTED, DEPTH)
-    with bar(f"{task.title}, seed {seed}: training Bonsai", recipe.epochs) as progress:
-        budget = Budget(projection=task.projection)
-        train_bonsai(model, digits.train_x, digits.train_y, budget, recipe, lambda _: progress(1))
-    module = bonsai_module(model, digits.train_x[:CALIBRATION_SAMPLES], f"bonsai_{task.name}")
-    return _trial(model, module, _flat(digits.test_x), digits, "coded", folder / f"bonsai_{seed}", remark)
-
-
-def _dense(task: Task, digits: Digits, seed: int, folder: Path, bar: ProgressBar, remark: Remark, quick: bool) -> Trial:
-    recipe = _recipe(DENSE_RECIPE, seed, quick)
-    inputs = digits.train_x[0].size
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = nn.Sequential(nn.Flatten(), nn.Linear(inputs, task.hidden), nn.ReLU(), nn.Linear(task.hidden, 2))
-    with bar(f"{task.title}, seed {seed}: training the dense network", recipe.epochs) as progress:
-        fit(model, digits.train_x, digits.train_y, recipe, lambda _: progress(1))
-    x = to_tensor(digits.train_x[:CALIBRATION_SAMPLES])
-    module = from_torch(quantize(model, x[:1], [x]), f"dense_{task.name}")
-    return _trial(model, module, digits.test_x, digits, "plain", folder / f"dense_{seed}", remark)
-
-
-def _trial(
-    model: nn.Module,
-    module: Module,
-    test_x: NDArray[np.float32],
-    digits: Digits,
-    weights: str,
-    out: Path,
-    remark: Remark,
-) -> Trial:
-    compiled = compile_model(module, BOARD, out, weights=weights)
+def _trial(model: nn.Module, module: Module, digits: Digits, out: Path, remark: Remark) -> Trial:
+    compiled = compile_model(module, BOARD, out, weights="coded")
     for note in compiled.notes:
         remark(f"{compiled.name}: {note}")
     if compiled.weights > MODEL_BYTES:
         raise NoError(
             f"{compiled.name} takes {compiled.weights:,} bytes, more than {MODEL_BYTES:,}; please report this"
         )
-    x, _ = to_batch(test_x, module.infer.inputs[0], "digits")
+    x, _ = to_batch(digits.test_x, module.infer.inputs[0], "digits")
     require_same(compiled, "native", x)
     with open_executor(open_folder(compiled.path), "native") as executor:
         right = accuracy(executor.run([x])[0], digits.test_y)
-    return Trial(accuracy(predict(model, test_x), digits.test_y), right, compiled, *on_chip(compiled, x, remark))
+    return Trial(accuracy(predict(model, digits.test_x), digits.test_y), right, compiled, *on_chip(compiled, x, remark))
 
 
 def _figures(trials: Sequence[Trial]) -> Figures:
     compiled, accuracies = [t.compiled for t in trials], tuple(t.accuracy for t in trials)
-    agreed = [t.agrees for t in trials if t.agrees is not None]
+    agreed = [t.identical for t in trials if t.identical is not None]
     return Figures(
         accuracy=accuracies,
         mean=float(np.mean(accuracies)),
@@ -206,7 +245,7 @@ def _figures(trials: Sequence[Trial]) -> Figures:
         flash=max((c.flash for c in compiled if c.flash is not None), default=None),
         ram=max(c.ram for c in compiled),
         milliseconds=max((t.milliseconds for t in trials if t.milliseconds is not None), default=None),
-        agrees=all(agreed) if agreed else None,
+        identical=all(agreed) if agreed else None,
     )
 
 
@@ -217,19 +256,15 @@ def _neighbours(scores: Sequence[float], count: int, pixels: int) -> Figures:
 
 def _prototypes(digits: Digits, count: int, seed: int) -> float:
     """The accuracy of the nearest of `count` centres of k-means, as many for each class."""
-    x = _flat(digits.train_x)
+    x = digits.train_x
     shares = (count // 2, count - count // 2)
     centres = [
         KMeans(share, n_init=4, random_state=seed).fit(x[digits.train_y == label]).cluster_centers_
         for label, share in enumerate(shares)
     ]
     nearest = KNeighborsClassifier(1).fit(np.concatenate(centres), np.repeat([0, 1], shares))
-    return float(nearest.score(_flat(digits.test_x), digits.test_y))
+    return float(nearest.score(digits.test_x, digits.test_y))
 
 
 def _recipe(recipe: Recipe, seed: int, quick: bool) -> Recipe:
     return replace(recipe, seed=seed, epochs=QUICK_EPOCHS if quick else recipe.epochs)
-
-
-def _flat(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    return x.reshape(len(x), -1)

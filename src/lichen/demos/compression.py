@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lichen.compiler import Compilation, analyze, compile_model
+from lichen.compiler import analyze, compile_model
 from lichen.data.digits import Digits, hold_out, load_digits
 from lichen.demos.chip import on_chip, require_same
 from lichen.demos.deep_compression import CHAINS, LENET_300_100, Chain, Lessons, compress, teach

@@ -1,9 +1,10 @@
 """Bonsai: one shallow, sparse tree over a learned sparse projection.
 
-Kumar, Goyal, Varma: Resource-efficient Machine Learning in 2 KB RAM for the Internet of Things, ICML 2017. A sample x is projected to z = Z x. Every
+Kumar, Goyal, Varma: Resource-efficient Machine Learning in 2 KB RAM for the Internet of Things, ICML 2017. A sample x is projected to z = Z x + b. Every
 node k on its way through the tree, inner or leaf, adds (W_k z) * tanh(sigma V_k z) to the scores of the classes; which child comes next is told by the sign of
 theta_k . z. The paper trains all of it together: the way is soft at first and sharpens, and in three phases weights are dense, then cut to
-their budgets after every so many steps (iterative hard thresholding), then trained where they are left.
+their budgets after every so many steps (iterative hard thresholding), then trained where they are left. The offset b stands for the constant that
+the paper puts into x.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Budget:
 class Bonsai(nn.Module):
     """A tree of `depth` levels of inner nodes over `projected` numbers: x (n, …) -> scores (n, classes).
 
-    In training all nodes take part, weighted by how far a sample goes their way with `sharpness`; in evaluation the nodes on its way alone.
-    Raises `InputError` for sizes that are none.
+    Two classes share one row of weights a node, and have the scores -s and s. In training all nodes take part, weighted by how far a sample
+    goes their way with `sharpness`; in evaluation the nodes on its way alone. Raises `InputError` for sizes that are none.
     """
 
     def __init__(self, features: int, classes: int, projected: int = 10, depth: int = 2, sigma: float = 1.0) -> None:
@@ -48,19 +49,21 @@ class Bonsai(nn.Module):
                 f"a tree of depth {depth} from {features} features over {projected} projected ones to {classes} classes is none"
             )
         inner = 2**depth - 1
-        nodes = 2 ** (depth + 1) - 1
-        self.depth, self.sigma, self.sharpness = depth, sigma, 1.0
+        nodes, rows = 2 ** (depth + 1) - 1, 1 if classes == 2 else classes
+        self.classes, self.depth, self.sigma, self.sharpness = classes, depth, sigma, 1.0
         self.projection = nn.Parameter(torch.randn(projected, features) / math.sqrt(features))
-        self.weights = nn.Parameter(torch.randn(nodes, classes, projected) / math.sqrt(projected))
-        self.gates = nn.Parameter(torch.randn(nodes, classes, projected) / math.sqrt(projected))
+        self.offset = nn.Parameter(torch.zeros(projected))
+        self.weights = nn.Parameter(torch.randn(nodes, rows, projected) / math.sqrt(projected))
+        self.gates = nn.Parameter(torch.randn(nodes, rows, projected) / math.sqrt(projected))
         self.branches = nn.Parameter(torch.randn(inner, projected) / math.sqrt(projected))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        z = x.flatten(1) @ self.projection.T
+        z = x.flatten(1) @ self.projection.T + self.offset
         along = self._along(z @ self.branches.T)
-        of_nodes = torch.einsum("nd,kcd->nkc", z, self.weights)
-        gates = torch.tanh(self.sigma * torch.einsum("nd,kcd->nkc", z, self.gates))
-        return (along[:, :, None] * of_nodes * gates).sum(dim=1)
+        of_nodes = torch.einsum("nd,krd->nkr", z, self.weights)
+        gates = torch.tanh(self.sigma * torch.einsum("nd,krd->nkr", z, self.gates))
+        scores = (along[:, :, None] * of_nodes * gates).sum(dim=1)
+        return torch.cat([-scores, scores], dim=1) if self.classes == 2 else scores
 
     def _along(self, sides: torch.Tensor) -> torch.Tensor:
         """How far each sample goes through each node (n, nodes), from theta . z (n, inner nodes); node k has children 2k + 1, where that is
