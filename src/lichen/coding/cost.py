@@ -12,8 +12,8 @@ _DECODED: Mapping[str, Mapping[str, float]] = {
 }
 """Instructions for a code word that becomes a weight in memory, in each form; gaps are words, too."""
 _FUSED: Mapping[str, Mapping[str, float]] = {
-    "dense": {"avr": 110, "v6m": 44, "": 27},
-    "sparse": {"avr": 95, "v6m": 59, "": 39},
+    "dense": {"avr": 94, "v6m": 44, "": 27},
+    "sparse": {"avr": 77, "v6m": 38, "": 29},
 }
 """The same for one that is multiplied."""
 _PRODUCT: Mapping[str, float] = {"v6m": 3.9, "mve": 0.2, "dsp": 1.25, "": 4}

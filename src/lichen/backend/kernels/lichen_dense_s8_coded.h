@@ -6,6 +6,7 @@
 
 #include "lichen_channels_s8.h"
 #include "lichen_decoder.h"
+#include "lichen_dot_s8.h"
 
 typedef struct {
     int16_t batch, in_c, out_c;
@@ -20,7 +21,7 @@ LICHEN_LOOP void lichen_dense_row_s8(lichen_decoder *decoder, const lichen_chann
     for (int c = 0; c < outputs; c++) {
         int32_t sum = lichen_flash_s32(channels->bias + c);
         for (int i = 0; i < inputs; i++) {
-            sum += in[i] * lichen_next_symbol(&bits, &decoder->values);
+            lichen_dot_one_s8(&sum, in[i], lichen_next_symbol(&bits, &decoder->values));
         }
         out[c] = lichen_channel_end_s8(channels, sum, c);
     }
@@ -31,22 +32,19 @@ LICHEN_LOOP void lichen_sparse_row_s8(lichen_decoder *decoder, const lichen_chan
     int8_t *out, int outputs)
 {
     lichen_bits bits = decoder->bits;
-    int32_t sum = lichen_flash_s32(channels->bias);
-    int at = 0;
-    for (int c = 0;;) {
-        const uint8_t gap = (uint8_t)lichen_next_symbol(&bits, &decoder->gaps);
-        at += gap;
-        while (at >= inputs) {
-            out[c] = lichen_channel_end_s8(channels, sum, c);
-            if (++c == outputs) {
-                return;
+    uint8_t gap = (uint8_t)lichen_next_symbol(&bits, &decoder->gaps);
+    int at = gap;
+    for (int c = 0; c < outputs; c++) {
+        int32_t sum = lichen_flash_s32(channels->bias + c);
+        while (at < inputs) {
+            if (gap != decoder->escape) {
+                lichen_dot_one_s8(&sum, in[at++], lichen_next_symbol(&bits, &decoder->values));
             }
-            sum = lichen_flash_s32(channels->bias + c);
-            at -= inputs;
+            gap = (uint8_t)lichen_next_symbol(&bits, &decoder->gaps);
+            at += gap;
         }
-        if (gap != decoder->escape) {
-            sum += in[at++] * lichen_next_symbol(&bits, &decoder->values);
-        }
+        at -= inputs;
+        out[c] = lichen_channel_end_s8(channels, sum, c);
     }
 }
 

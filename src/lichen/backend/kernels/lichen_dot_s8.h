@@ -57,6 +57,21 @@ LICHEN_INLINE const int8_t *lichen_dot_strided_avr(int32_t *sum, const int8_t *x
 
 #endif
 
+/* sum += x * w. On AVR the compiler would multiply by a call. */
+LICHEN_INLINE void lichen_dot_one_s8(int32_t *sum, int8_t x, int8_t w)
+{
+#if defined(__AVR__)
+    __asm__("muls %[x], %[w]\n\t"
+        "sbc %[w], %[w]\n\t"
+        "add %A[sum], r0\n\tadc %B[sum], r1\n\tadc %C[sum], %[w]\n\tadc %D[sum], %[w]\n\t"
+        "clr __zero_reg__"
+        : [sum] "+r"(*sum), [w] "+d"(w)
+        : [x] "d"(x));
+#else
+    *sum += x * w;
+#endif
+}
+
 /* sum[b] += w[b]. */
 LICHEN_INLINE void lichen_dot_add_s8(int32_t *sum, const int8_t *w, int width)
 {
