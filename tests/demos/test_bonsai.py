@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from demo_command import answer_of, refusal_without
 from generated_tables import table_bytes
 from lichen.data.digits import load_digits, resize, shrink
 from lichen.demos.bonsai import TASKS, Figures, Result
@@ -26,10 +25,7 @@ COMPILED = ("bonsai", "dense", "dense_pruned")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     """What `lichen demo bonsai` printed, for one seed and few epochs, and its folder."""
     out = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "lichen", "demo", "bonsai", "--quick", "--seeds", "1", "--json"]
-    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), out
+    return answer_of("bonsai", "--quick", "--seeds", 1, "--out", out), out
 
 
 @pytest.mark.timeout(300)
@@ -84,7 +80,4 @@ def test_answer_is_for_json() -> None:
 
 def test_missing_package_is_named() -> None:
     """Without PyTorch: one sentence with the line that installs it."""
-    block = "import sys; sys.modules['torch'] = None; from lichen.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", block, "demo", "bonsai"], capture_output=True, text=True)
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert "pip install 'lichen[torch,data,demos]'" in done.stderr
+    assert "pip install 'lichen[torch,data,demos]'" in refusal_without("torch", "bonsai")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from demo_command import answer_of, refusal_without
 from generated_tables import table_bytes
 from lichen.compiler import analyze
 from lichen.data.digits import load_digits
@@ -33,10 +32,7 @@ NETWORKS = {"lenet_300_100": (lenet_300_100, 266_610), "lenet_5": (lenet_5, 431_
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     """What `lichen demo compression` printed, for one seed and few epochs, and its folder."""
     out = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "lichen", "demo", "compression", "--quick", "--seeds", "1", "--json"]
-    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), out
+    return answer_of("compression", "--quick", "--seeds", 1, "--out", out), out
 
 
 @pytest.mark.timeout(300)
@@ -124,7 +120,4 @@ def test_the_worst_seed_counts() -> None:
 
 def test_missing_package_is_named() -> None:
     """Without PyTorch: one sentence with the line that installs it."""
-    block = "import sys; sys.modules['torch'] = None; from lichen.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", block, "demo", "compression"], capture_output=True, text=True)
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert "pip install 'lichen[torch,data,report]'" in done.stderr
+    assert "pip install 'lichen[torch,data,report]'" in refusal_without("torch", "compression")

@@ -1,10 +1,8 @@
 """The demonstration as users run it: real training, real chips."""
 
-import json
-import subprocess
-import sys
-
 import pytest
+
+from demo_command import answer_of
 
 pytestmark = pytest.mark.long
 
@@ -12,9 +10,7 @@ pytestmark = pytest.mark.long
 @pytest.mark.timeout(600)
 def test_digits_on_two_chips() -> None:
     """The fixed keys, accuracies that a working network reaches, and the chip deciding as Python does."""
-    done = subprocess.run([sys.executable, "-m", "lichen", "demo", "digits", "--json"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    stages = json.loads(done.stdout)["stages"]
+    stages = answer_of("digits")["stages"]
     keys = ["stage", "board", "accuracy", "ram", "flash", "instructions", "cycles", "milliseconds", "fits"]
     assert all(list(stage) == keys for stage in stages)
     assert [stage["board"] for stage in stages] == [None, None, "nano33ble", None, None, "uno"]

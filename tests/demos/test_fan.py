@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from demo_command import answer_of, refusal_without
 from lichen.cli import demo
 from lichen.compiler import Compilation
 from lichen.data.ceiling_fan import load_ceiling_fan
@@ -43,16 +44,10 @@ def test_sessions_are_cut_in_time(lichen_data: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.timeout(600)
-def test_field_becomes_normal_and_kinds_are_told(
-    lichen_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_field_becomes_normal_and_kinds_are_told(lichen_data: Path, tmp_path: Path) -> None:
     """Natively compiled: the fixed keys, AUC and false alarms before and after, F1 of both orders beside the offline one, what is kept;
     and a lesson costs a chip of 64 MHz at most a fifth of TinyOL's time."""
-    monkeypatch.setenv("LICHEN_DATA", str(lichen_data))
-    command = [sys.executable, "-m", "lichen", "demo", "fan", "--on", "native", "--json", "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    answer = answer_of("fan", "--on", "native", "--out", tmp_path, data=lichen_data)
     assert list(answer)[: len(KEYS)] == KEYS
     assert json.loads((tmp_path / "result.json").read_text()) == answer
     for picture in ("errors.png", "f1.png"):
@@ -97,10 +92,7 @@ def test_without_data_and_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_missing_package_says_what_to_install() -> None:
     """Without river one sentence names the extras."""
-    program = "import sys; sys.modules['river'] = None; sys.argv = ['lichen', 'demo', 'fan']; from lichen.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert "pip install 'lichen[torch,demos,report]'" in done.stderr
+    assert "pip install 'lichen[torch,demos,report]'" in refusal_without("river", "fan")
 
 
 def result() -> fan.Result:

@@ -7,17 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from demo_command import answer_of
+
 pytestmark = pytest.mark.long
 
 
-def test_chip_learns_as_pytorch_does(lichen_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chip_learns_as_pytorch_does(lichen_data: Path, tmp_path: Path) -> None:
     """Natively compiled for five epochs: the fixed keys, PyTorch's losses, an error below that of least squares; what is kept."""
-    monkeypatch.setenv("LICHEN_DATA", str(lichen_data))
-    command = [sys.executable, "-m", "lichen", "demo", "power-plant", "--on", "native", "--epochs", "5", "--json"]
-    command += ["--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    answer = answer_of("power-plant", "--on", "native", "--epochs", 5, "--out", tmp_path, data=lichen_data)
     keys = ["loss_chip", "loss_torch", "max_relative_difference", "rmse_chip", "rmse_torch", "ram", "flash"]
     assert list(answer)[:7] == keys and "instructions_per_sample" in answer
     assert len(answer["loss_chip"]) == 5 and answer["loss_chip"][4] < answer["loss_chip"][0]

@@ -1,14 +1,12 @@
 """The vision demonstration as users run it, trained for one epoch."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from demo_command import answer_of
 from lichen.demos.vision import MOST_SCHEDULES, choose_few
 from lichen.plan.schedule import Schedule
 
@@ -21,11 +19,7 @@ Answer = tuple[dict[str, Any], Path]
 def demo(lichen_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Answer:
     """What a short run of the demo says, and its folder."""
     folder = tmp_path_factory.mktemp("vision")
-    command = [sys.executable, "-m", "lichen", "demo", "vision", "--epochs", "1", "--images", "4", "--json"]
-    environment = {**os.environ, "LICHEN_DATA": str(lichen_data)}
-    done = subprocess.run([*command, "--out", str(folder)], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), folder
+    return answer_of("vision", "--epochs", 1, "--images", 4, "--out", folder, data=lichen_data), folder
 
 
 @pytest.mark.timeout(600)
