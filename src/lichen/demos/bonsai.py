@@ -8,7 +8,7 @@ below, and 1,000 test. The chip is given the pixels that a model asks for: makin
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,26 @@ class Task:
 
 
 TASKS = (
-    Task("mnist_2", "MNIST-2", SIDE, Tree(2, 10, 0.5, 6), Dense(4, 33), Dense(2, 30, 0.25), 3, 4),
-    Task("usps_2", "USPS-like-2", 16, Tree(1, 8, 0.5, 6), Dense(2, 27), Dense(1, 20, 0.3), 1, 2),
+    Task(
+        name="mnist_2",
+        title="MNIST-2",
+        side=SIDE,
+        tree=Tree(coarse=2, projected=10, share=0.5, bits=6),
+        dense=Dense(coarse=4, hidden=33),
+        pruned=Dense(coarse=2, hidden=30, density=0.25),
+        neighbours=3,
+        prototypes_coarse=4,
+    ),
+    Task(
+        name="usps_2",
+        title="USPS-like-2",
+        side=16,
+        tree=Tree(coarse=1, projected=8, share=0.5, bits=6),
+        dense=Dense(coarse=2, hidden=27),
+        pruned=Dense(coarse=1, hidden=20, density=0.3),
+        neighbours=1,
+        prototypes_coarse=2,
+    ),
 )
 DEPTH, CLUSTERS = 2, 15
 TRAINING, TUNING = Recipe(epochs=40), Recipe(epochs=4, learning_rate=1e-3)
@@ -143,17 +161,12 @@ def run(bar: ProgressBar, remark: Remark, keep: Path | None = None, seeds: int =
 def _task(
     task: Task, digits: Digits, folder: Path, bar: ProgressBar, remark: Remark, seeds: int, quick: bool
 ) -> dict[str, Figures]:
-    trained: dict[str, Callable[[int, Digits], tuple[nn.Module, Module]]] = {
-        "bonsai": lambda seed, seen: _bonsai(task, task.tree, seed, seen, bar, quick),
-        "dense": lambda seed, seen: _dense(task, task.dense, seed, seen, bar, quick),
-        "dense_pruned": lambda seed, seen: _dense(task, task.pruned, seed, seen, bar, quick),
-    }
     figures = {}
     for method, settings in (("bonsai", task.tree), ("dense", task.dense), ("dense_pruned", task.pruned)):
         seen = _seen(digits, task.side, settings.coarse)
         trials = []
         for seed in range(seeds):
-            model, module = trained[method](seed, seen)
+            model, module = _trained(f"{task.title}, seed {seed}", settings, seed, seen, bar, quick)
             trials.append(_trial(model, module, seen, folder / f"{method}_{seed}", remark))
         figures[method] = _figures(trials)
     return figures | _nearest(task, digits, bar, seeds)
@@ -168,21 +181,30 @@ def _seen(digits: Digits, side: int, coarse: int) -> Digits:
     return replace(digits, train_x=pixels(digits.train_x), test_x=pixels(digits.test_x))
 
 
+def _trained(
+    what: str, settings: Tree | Dense, seed: int, digits: Digits, bar: ProgressBar, quick: bool
+) -> tuple[nn.Module, Module]:
+    """The network in floating point, and in whole numbers."""
+    if isinstance(settings, Tree):
+        return _bonsai(what, settings, seed, digits, bar, quick)
+    return _dense(what, settings, seed, digits, bar, quick)
+
+
 def _bonsai(
-    task: Task, tree: Tree, seed: int, digits: Digits, bar: ProgressBar, quick: bool
+    what: str, tree: Tree, seed: int, digits: Digits, bar: ProgressBar, quick: bool
 ) -> tuple[nn.Module, Module]:
     recipe = _recipe(TRAINING, seed, quick)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = Bonsai(digits.train_x.shape[1], 2, tree.projected, DEPTH)
-    with bar(f"{task.title}, seed {seed}: training Bonsai", recipe.epochs) as progress:
+    with bar(f"{what}: training Bonsai", recipe.epochs) as progress:
         budget = Budget(projection=tree.share, weights=1, gates=1, branches=1)
         train_bonsai(model, digits.train_x, digits.train_y, budget, recipe, lambda _: progress(1))
     return model, bonsai_module(model, digits.train_x[:CALIBRATION_SAMPLES], "bonsai", tree.bits)
 
 
 def _dense(
-    task: Task, dense: Dense, seed: int, digits: Digits, bar: ProgressBar, quick: bool
+    what: str, dense: Dense, seed: int, digits: Digits, bar: ProgressBar, quick: bool
 ) -> tuple[nn.Module, Module]:
     recipe, tuning = _recipe(TRAINING, seed, quick), _recipe(TUNING, seed, quick)
     x, y, pruned = digits.train_x, digits.train_y, dense.density < 1
@@ -191,7 +213,7 @@ def _dense(
         model = nn.Sequential(nn.Linear(x.shape[1], dense.hidden), nn.ReLU(), nn.Linear(dense.hidden, 2))
     kind = "a pruned dense network" if pruned else "a dense network"
     epochs = recipe.epochs + (tuning.epochs if pruned else 0)
-    with bar(f"{task.title}, seed {seed}: training {kind}", epochs) as progress:
+    with bar(f"{what}: training {kind}", epochs) as progress:
         if pruned:
             density = {"0": dense.density, "2": 1.0}
             prune_weights(model, x, y, density, recipe, lambda _: progress(1), schedule=PRUNING)
