@@ -12,11 +12,12 @@ from conv_strategies import convolutional_graphs
 from lichen.compiler import prepare
 from lichen.errors import InputError
 from lichen.ir.kernel import PLAIN
-from lichen.ir.module import Module
+from lichen.ir.module import Function, Module, Value
 from lichen.plan import make_plan, problem_of
 from lichen.plan.schedule import Schedule, choose, front, with_fast_rows
 from lichen.reading import load
 from lichen.targets.board import load_board
+from ops_oracle import i8
 
 
 def cost(module: Module, schedule: Schedule) -> tuple[int, int, int]:
@@ -51,6 +52,16 @@ def test_the_front_by_input_rows(module: Module) -> None:
         assert schedule.input_rows and [r.sources for r in schedule.regions if r.sources] == [(x,)]
         problem, _ = problem_of(module.infer, PLAIN, schedule.regions)
         assert problem.inputs == () and make_plan(problem, exact=False).peak == schedule.arena
+
+
+def test_without_operations_there_is_one_schedule() -> None:
+    """A function whose output is its input has nothing to stream, under each kind of schedule."""
+    x = Value("x", i8(1, 4, 4, 2))
+    function = Function("infer", [x], [], [x])
+    assert [s.regions for s in front(function, PLAIN)] == [()]
+    assert all(
+        choose(function, PLAIN, kind, ram).regions == () for kind in ("layers", "stream", "auto") for ram in (0, 99)
+    )
 
 
 def test_input_rows_save_most_of_the_input(lichen_data: Path) -> None:

@@ -100,7 +100,7 @@ def _front(function: Function, core: Core, input_rows: bool, rows_again: bool) -
     cuts = _Cuts(function, core, inputs_by_rows(function) if input_rows else (), rows_again)
     least: float = math.inf
     limit: float = math.inf
-    while (cut := cuts.best(limit)) is not None:
+    while limit >= 0 and (cut := cuts.best(limit)) is not None:  # without operations the only cut needs nothing
         limit = cut.need - 1
         schedule = _planned(function, core, cut.regions)
         if schedule.arena < least:
