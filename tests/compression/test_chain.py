@@ -239,7 +239,7 @@ def test_deep_compression_goes_through(deep: Compressed) -> None:
         for constant in constants:
             assert len(np.unique(constant.data)) <= 7 and (constant.data != 0).mean() <= 0.27
     quantised, coded = deep.stages[-2:]
-    assert coded.weights_bytes < 0.55 * quantised.weights_bytes
+    assert coded.accuracy == quantised.accuracy and coded.weights_bytes < 0.55 * quantised.weights_bytes
     assert deep.ratio_vs_float32 > 8
 
 

@@ -73,7 +73,7 @@ def test_figures_come_from_the_artefacts(demo: tuple[dict[str, Any], Path], task
 
 def test_answer_is_for_json() -> None:
     """What does not apply to a method is null."""
-    figures = Figures(accuracy=(0.9,), mean=0.9, model_bytes=2000)
+    figures = Figures(accuracy=(0.9,), model_bytes=2000)
     answer = Result({"mnist_2": {"knn": figures}}).answer()
     assert json.loads(json.dumps(answer))["mnist_2"]["knn"]["ram"] is None
 

@@ -44,7 +44,7 @@ def test_a_tree_of_two_kilobytes_on_the_uno(lichen_data: Path, needs: Callable[.
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_scores_are_those_of_the_trained_tree(classes: int) -> None:
-    """With weights, offset and inputs that 8 bits hold well, within a hundredth of the largest score wherever the way is the same."""
+    """With weights, offset and inputs that 8 bits hold well, 95 of 100 scores are within a fiftieth of the largest; the others go another way."""
     torch.manual_seed(1)
     model = Bonsai(6, classes, projected=4, depth=2).eval()
     torch.nn.init.normal_(model.offset, std=0.5)

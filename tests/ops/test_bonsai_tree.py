@@ -34,7 +34,7 @@ def test_native_equals_the_interpreter(modules: list[Module]) -> None:
 @pytest.mark.parametrize(("board", "on"), [("mps2-an386", "qemu"), ("uno", "simavr")])
 @pytest.mark.parametrize("rows", [1, 3])
 def test_chips_give_the_same_bytes(board: str, on: str, rows: int, needs: Callable[..., None], tmp_path: Path) -> None:
-    """Scores of many samples on emulated chips, of classes with a row each and of two that share one."""
+    """Scores of many samples on emulated chips, which go different ways, of classes with a row each and of two that share one."""
     needs(*(("arm-none-eabi-gcc", "qemu-system-arm") if on == "qemu" else ("avr-gcc", "simavr")))
     rng = np.random.default_rng(0)
     parts = [
@@ -45,6 +45,7 @@ def test_chips_give_the_same_bytes(board: str, on: str, rows: int, needs: Callab
     module = one_op("bonsai_tree", [i8(1, 8, scale=0.02), *parts], [scores], {"sigma": 1.5})
     x = rng.integers(-128, 128, (40, 1, 8)).astype(np.int8)
     expected = np.stack([run(module, sample)[0] for sample in x])
+    assert len({tuple(row) for row in np.sign(expected).reshape(40, -1)}) > (1 if rows == 1 else 4)
     with open_executor(open_folder(compile_model(module, board, tmp_path / "tree").path), on) as executor:
         got = executor.run([x])[0]
     np.testing.assert_array_equal(got.reshape(expected.shape), expected)
@@ -66,7 +67,7 @@ def test_whole_numbers_follow_the_formula(module: Module, seed: int) -> None:
     expected, most, node = np.zeros(weights.shape[1]), 0.0, 0
     while True:
         expected += (w[node] @ real) * np.tanh(operation.float_attribute("sigma") * (v[node] @ real))
-        most += 0.0023 * np.abs(w[node] @ real).max() + z.scale * weights.scale
+        most += 0.0017 * np.abs(w[node] @ real).max() + z.scale * weights.scale
         if node >= len(t):
             break
         node = 2 * node + (1 if t[node] @ real > 0 else 2)

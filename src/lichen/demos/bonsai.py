@@ -23,8 +23,9 @@ from torch import nn
 from lichen.compiler import Compilation, compile_model
 from lichen.compression.magnitude_pruning import CubicSchedule, prune_weights
 from lichen.compression.weight_sharing import settle_weights, share_weights
-from lichen.data.digits import SIDE, Digits, hold_out, load_digits, resize, shrink
+from lichen.data.digits import SIDE, Digits, load_digits, resize, shrink
 from lichen.demos.chip import on_chip, require_same
+from lichen.demos.compression import three_fifths
 from lichen.demos.progress import ProgressBar, Remark
 from lichen.device.executor import open_executor
 from lichen.errors import NoError
@@ -112,7 +113,6 @@ class Figures:
     """
 
     accuracy: tuple[float, ...]
-    mean: float
     model_bytes: int
     accuracy_float: tuple[float, ...] | None = None
     flash: int | None = None
@@ -120,6 +120,11 @@ class Figures:
     milliseconds: float | None = None
     identical: bool | None = None
     """Whether the emulated chip gave the interpreter's bytes."""
+
+    @property
+    def mean(self) -> float:
+        """Of the accuracies."""
+        return float(np.mean(self.accuracy))
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,10 @@ class Result:
 
     def answer(self) -> dict[str, Any]:
         """What `--json` prints."""
-        return {task: {name: asdict(f) for name, f in methods.items()} for task, methods in self.tasks.items()}
+        return {
+            task: {name: asdict(f) | {"mean": f.mean} for name, f in methods.items()}
+            for task, methods in self.tasks.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -151,7 +159,7 @@ def run(bar: ProgressBar, remark: Remark, keep: Path | None = None, seeds: int =
     model is larger than two kilobytes.
     """
     digits = load_digits()
-    parts = hold_out(digits, seed=1)
+    parts = three_fifths(digits)
     seen = Digits(parts.train_x, parts.train_y % 2, digits.test_x, digits.test_y % 2)
     with tempfile.TemporaryDirectory() as scratch:
         folder = keep or Path(scratch)
@@ -261,7 +269,6 @@ def _figures(trials: Sequence[Trial]) -> Figures:
     agreed = [t.identical for t in trials if t.identical is not None]
     return Figures(
         accuracy=accuracies,
-        mean=float(np.mean(accuracies)),
         model_bytes=max(c.weights for c in compiled),
         accuracy_float=tuple(t.accuracy_float for t in trials),
         flash=max((c.flash for c in compiled if c.flash is not None), default=None),
@@ -273,7 +280,7 @@ def _figures(trials: Sequence[Trial]) -> Figures:
 
 def _neighbours(scores: Sequence[float], count: int, pixels: int) -> Figures:
     """A byte for each pixel of what is kept, and one for its class."""
-    return Figures(tuple(map(float, scores)), float(np.mean(scores)), count * (pixels + 1))
+    return Figures(tuple(map(float, scores)), count * (pixels + 1))
 
 
 def _prototypes(digits: Digits, count: int, seed: int) -> float:

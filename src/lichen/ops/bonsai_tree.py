@@ -17,7 +17,7 @@ from lichen.ops.params import in_arena, int16_params
 _STEPS = 2048
 """Into how many steps the argument of tanh is divided, from one whole number to the next; 256 of them lie between two entries of the table."""
 _TANH = np.rint(np.tanh(np.arange(33) / 8) * 2**15).astype(np.int16)
-"""tanh of 0, 1/8, … 4 in Q0.15. A straight line between two entries is at most 0.0015 off, and tanh is at most 0.0007 more than the last one."""
+"""tanh of 0, 1/8, … 4 in Q0.15. A straight line between two entries is at most 0.0017 off, and tanh at most 0.0007 more than the last one."""
 _ROLES = ("weights", "gates", "branches")
 
 
